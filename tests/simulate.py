@@ -1,0 +1,64 @@
+"""The one way in which gateware tests run a design on Amaranth's simulator."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+from amaranth.hdl import ClockDomain, Elaboratable, Module
+from amaranth.sim import Simulator
+
+__all__ = ["Testbench", "simulate"]
+
+#: An async function of Amaranth's simulator context.
+Testbench = Callable[[Any], Awaitable[None]]
+
+# Any period does: nothing in a design knows it, and VCD viewers read microseconds well.
+_PERIOD = 1e-6
+
+
+def simulate(
+    dut: Elaboratable, *testbenches: Testbench, deadline: int, tmp_path: Path | None = None
+) -> None:
+    """Run ``testbenches`` side by side on ``dut`` until all of them have returned.
+
+    The clock domain is ``sync``; it starts out of reset, with every register at its initial value.
+
+    Parameters
+    ----------
+    dut : elaboratable
+        The design, made for this call alone.
+    testbenches : async functions of the simulator's context
+    deadline : int
+        Cycles of ``sync`` after which the run fails.
+    tmp_path : path
+        Where the waves of a failed run are left, as ``waves.vcd``. Without it none are made.
+
+    Raises
+    ------
+    AssertionError
+        If a testbench is still running after ``deadline`` cycles, or if it raises it itself.
+    """
+    if not testbenches:
+        raise TypeError("simulate() needs at least one testbench")
+
+    async def watch(ctx: Any) -> None:
+        await ctx.tick().repeat(deadline)
+        raise AssertionError(f"A testbench is still running after {deadline} cycles")
+
+    # The domain is declared here so that designs without a register can be run as well.
+    m = Module()
+    m.domains.sync = ClockDomain("sync")
+    m.submodules.dut = dut
+    sim = Simulator(m)
+    sim.add_clock(_PERIOD)
+    for testbench in testbenches:
+        sim.add_testbench(testbench)
+    sim.add_testbench(watch, background=True)
+
+    waves = None if tmp_path is None else tmp_path / "waves.vcd"
+    with nullcontext() if waves is None else sim.write_vcd(str(waves)):
+        sim.run()
+    # Reached only by a run that passed: a failed one leaves its waves.
+    if waves is not None:
+        waves.unlink()
