@@ -1,7 +1,7 @@
 """The one way in which gateware tests run a design on Amaranth's simulator."""
 
-from collections.abc import Awaitable, Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Coroutine
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,9 @@ from amaranth.sim import Simulator
 __all__ = ["Testbench", "simulate"]
 
 #: An async function of Amaranth's simulator context.
-Testbench = Callable[[Any], Awaitable[None]]
+Testbench = Callable[[Any], Coroutine[Any, Any, None]]
 
-# Any period does: nothing in a design knows it, and VCD viewers read microseconds well.
+# Any period does: nothing in a design knows it, and wave viewers read microseconds well.
 _PERIOD = 1e-6
 
 
@@ -42,8 +42,18 @@ def simulate(
     if not testbenches:
         raise TypeError("simulate() needs at least one testbench")
 
+    running: list[Coroutine[Any, Any, None]] = []
+
+    def start(testbench: Testbench) -> Testbench:
+        async def started(ctx: Any) -> None:
+            coroutine = testbench(ctx)
+            running.append(coroutine)
+            await coroutine
+
+        return started
+
     async def watch(ctx: Any) -> None:
-        await ctx.tick().repeat(deadline)
+        await ctx.delay(deadline * _PERIOD)
         raise AssertionError(f"A testbench is still running after {deadline} cycles")
 
     # The domain is declared here so that designs without a register can be run as well.
@@ -53,12 +63,19 @@ def simulate(
     sim = Simulator(m)
     sim.add_clock(_PERIOD)
     for testbench in testbenches:
-        sim.add_testbench(testbench)
-    sim.add_testbench(watch, background=True)
+        sim.add_testbench(start(testbench))
+    sim.add_testbench(start(watch), background=True)
 
     waves = None if tmp_path is None else tmp_path / "waves.vcd"
-    with nullcontext() if waves is None else sim.write_vcd(str(waves)):
-        sim.run()
+    try:
+        with nullcontext() if waves is None else sim.write_vcd(str(waves)):
+            sim.run()
+    finally:
+        # A coroutine left in `tick().repeat()` or `.until()` raises RuntimeError when it is closed;
+        # left to the garbage collector it would do so as a warning, in a later test.
+        for coroutine in running:
+            with suppress(RuntimeError):
+                coroutine.close()
     # Reached only by a run that passed: a failed one leaves its waves.
     if waves is not None:
         waves.unlink()
