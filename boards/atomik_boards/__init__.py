@@ -1,0 +1,1 @@
+"""Bitstreams for boards: their tops, the build, the timing gate."""

@@ -1,0 +1,185 @@
+"""What is to be built: all choices made and checked before any tool runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import count
+
+from atomik_fpga.protocol import MAX_DEPTH, MAX_WIDTH
+from atomik_hdl.uart import BaudPlan
+
+from .catalog import Board, Family
+from .errors import BaudError, BuildError, ClockError
+from .pll import Pll, plan_ecp5_pll, plan_ice40_pll
+
+__all__ = ["ClockPlan", "Design", "plan_clock", "plan_design"]
+
+#: The receiver works from 4 clocks a bit on, and tolerates more baud error from 8 on.
+_MIN_CLOCKS_A_BIT = 4
+_PREFERRED_CLOCKS_A_BIT = 8
+#: How far off a clock that was asked for may be.
+_CLOCK_TOLERANCE = 0.01
+#: Slowest output of each family's PLL, in hertz.
+_PLL_MIN_HZ = {Family.ICE40: 16_000_000, Family.ECP5: 3_125_000}
+_MAX_SEED = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class ClockPlan:
+    """The fabric clock.
+
+    Attributes
+    ----------
+    hz : int
+        Its frequency, rounded to hertz.
+    pll : Ice40Pll, Ecp5Pll or None
+        Settings of the PLL; None if it is the oscillator's own.
+    """
+
+    hz: int
+    pll: Pll | None
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """A device on a board.
+
+    Attributes
+    ----------
+    board : Board
+    clock : ClockPlan
+    baud : int
+        Line rate in bit/s.
+    baud_error : float
+        Of the mean line rate reached, as a signed fraction of ``baud``.
+    contexts, width : int
+        Size of the table.
+    seed : int
+        Of place and route.
+    """
+
+    board: Board
+    clock: ClockPlan
+    baud: int
+    baud_error: float
+    contexts: int
+    width: int
+    seed: int
+
+
+def plan_design(
+    board: Board,
+    *,
+    freq: int | None = None,
+    baud: int | None = None,
+    contexts: int | None = None,
+    width: int | None = None,
+    seed: int | None = None,
+) -> Design:
+    """Choose what was left open, and check all of it.
+
+    Parameters
+    ----------
+    board : Board
+    freq : int or None
+        Fabric clock in hertz. None: the oscillator if it has 8 clocks a bit, else what the PLL
+        makes for that, as far as `Board.max_clock_hz` allows.
+    baud : int or None
+        Line rate in bit/s; None for the board's default.
+    contexts, width : int or None
+        Size of the table; None for the board's default.
+    seed : int or None
+        Of place and route; None for 1.
+
+    Raises
+    ------
+    TypeError
+        If a parameter is not an integer.
+    BuildError
+        If one is out of its range.
+    ClockError
+        If the board can't make ``freq`` within 1 %.
+    BaudError
+        If the bridge or the clock can't make ``baud`` within 2 %.
+    """
+    baud = _integer("Baud rate", board.default_baud if baud is None else baud, 1, None)
+    contexts = _integer("Contexts", board.contexts if contexts is None else contexts, 1, MAX_DEPTH)
+    width = _integer("Width", board.width if width is None else width, 1, MAX_WIDTH)
+    seed = _integer("Seed", 1 if seed is None else seed, 0, _MAX_SEED)
+    if freq is not None:
+        freq = _integer("Frequency", freq, 1, None)
+    if baud > board.max_baud:
+        raise BaudError(
+            f"Baud rate {baud} is more than the {board.bridge} of {board.name} makes: "
+            f"ask for at most {board.max_baud}"
+        )
+    clock = plan_clock(board, baud, freq)
+    return Design(board, clock, baud, _baud_error(board, clock, baud), contexts, width, seed)
+
+
+def plan_clock(board: Board, baud: int, freq: int | None = None) -> ClockPlan:
+    """Choose the fabric clock; parameters and errors as in `plan_design`."""
+    if freq is not None:
+        return _asked_clock(board, freq)
+    wanted = _PREFERRED_CLOCKS_A_BIT * baud
+    if board.clock_hz >= wanted:
+        return ClockPlan(board.clock_hz, None)
+    wanted = max(min(wanted, board.max_clock_hz), _PLL_MIN_HZ[board.family])
+    if wanted <= board.clock_hz:
+        return ClockPlan(board.clock_hz, None)
+    return _pll_clock(board, wanted)
+
+
+def _asked_clock(board: Board, freq: int) -> ClockPlan:
+    if freq == board.clock_hz:
+        return ClockPlan(freq, None)
+    clock = _pll_clock(board, freq)
+    if abs(clock.hz - freq) > _CLOCK_TOLERANCE * freq:
+        raise ClockError(
+            f"The PLL of {board.name} makes {clock.hz / 1e6:g} MHz of {board.clock_hz / 1e6:g} MHz "
+            f"at the nearest, not {freq / 1e6:g} MHz: ask for that, or for another frequency"
+        )
+    return clock
+
+
+def _pll_clock(board: Board, hz: int) -> ClockPlan:
+    plan = plan_ice40_pll if board.family is Family.ICE40 else plan_ecp5_pll
+    pll = plan(board.clock_hz, hz)
+    return ClockPlan(round(pll.output_hz), pll)
+
+
+def _baud_error(board: Board, clock: ClockPlan, baud: int) -> float:
+    try:
+        return BaudPlan(clock.hz, baud).baud_error
+    except ValueError:
+        nearest = _nearest_baud(clock, baud)
+        raise BaudError(
+            f"Baud rate {baud} can't be made within 2 % from the {clock.hz / 1e6:g} MHz clock of "
+            f"{board.name}; the nearest that can is {nearest}. Ask for that, or for another "
+            "frequency"
+        ) from None
+
+
+def _nearest_baud(clock: ClockPlan, baud: int) -> int:
+    highest = clock.hz // _MIN_CLOCKS_A_BIT
+    if baud > highest:
+        return highest
+    # Slow rates fail because the step of the bit clock is coarse against them: a few steps do.
+    return next(rate for rate in count(baud + 1) if _is_reachable(clock, rate))
+
+
+def _is_reachable(clock: ClockPlan, baud: int) -> bool:
+    try:
+        BaudPlan(clock.hz, baud)
+    except ValueError:
+        return False
+    return True
+
+
+def _integer(what: str, value: int, lowest: int, highest: int | None) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{what} must be an integer, not {value!r}")
+    if value < lowest or (highest is not None and value > highest):
+        limits = f"at least {lowest}" if highest is None else f"{lowest} to {highest}"
+        raise BuildError(f"{what} must be {limits}, not {value}")
+    return value

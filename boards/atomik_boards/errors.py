@@ -1,0 +1,38 @@
+"""What a build can end with."""
+
+from __future__ import annotations
+
+from atomik_fpga.errors import AtomikError
+
+__all__ = [
+    "BaudError",
+    "BuildError",
+    "ClockError",
+    "TimingError",
+    "ToolMissingError",
+    "UnknownBoardError",
+]
+
+
+class UnknownBoardError(AtomikError, ValueError):
+    """No board of that name is in the catalog."""
+
+
+class ToolMissingError(AtomikError):
+    """A program that the build runs is not installed."""
+
+
+class BuildError(AtomikError):
+    """No bitstream was made."""
+
+
+class ClockError(BuildError, ValueError):
+    """The board's clock generator can't make the wanted frequency."""
+
+
+class BaudError(BuildError, ValueError):
+    """The board's bridge, or its clock, can't make the wanted line rate."""
+
+
+class TimingError(BuildError):
+    """A clock is missing, unknown, constrained to another frequency than intended, or too slow."""
