@@ -1,0 +1,212 @@
+"""``atomik demo``: three acts on a board, every value checked."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+from click.core import ParameterSource
+
+from .acts import Stage, accounts, one_context, orders
+from .common import (
+    CommandError,
+    ExitCode,
+    json_option,
+    port_options,
+    print_json,
+    settings_of,
+    verbosity_options,
+    working,
+)
+from .events import Event, load_events
+from .report import Report
+
+if TYPE_CHECKING:
+    from ..connection import Connection
+
+__all__ = ["demo"]
+
+_PORT: Final = "sim://"
+_ACCOUNTS: Final = 16
+#: What Amaranth's simulator does of the file in well under a minute.
+_SIMULATED_EVENTS: Final = 500
+#: Start bit, eight data bits, stop bit.
+_BITS_PER_BYTE: Final = 10
+
+_NEXT: Final = (
+    ("atomik sim", "the same board for other programs; prints its port"),
+    ("atomik ctx watch 0 --port URL", "a context of it, live"),
+    ("python examples/two_accounts.py", "a script that runs with and without a board"),
+    ("atomik build icebreaker", "a bitstream, its timing checked"),
+    ("atomik demo --port URL", "this on a board"),
+)
+
+
+@click.command()
+@port_options(default=_PORT)
+@click.option(
+    "--events",
+    "wanted",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Account events to take.  [default: all 3,000; 500 on Amaranth's simulator]",
+)
+@click.option("--overwrite", is_flag=True, help="Do it though the board's contexts hold values.")
+@json_option
+@verbosity_options
+@click.pass_context
+def demo(
+    click_ctx: click.Context,
+    port: str,
+    baud: int | None,
+    wanted: int | None,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Run three acts on a board and check every value.
+
+    One context, call by call; a file of account events, a context an account, compared with a plain
+    fold; deltas in several orders. Then what went over the link. It runs on the simulated board
+    unless --port names another one, where it takes the first 16 contexts and leaves them at 0.
+    The exit code is 1 if any value is not the expected one.
+    """
+    from ..connection import connect
+    from ..context import AtomikContext
+
+    settings = settings_of(click_ctx)
+    defaulted = click_ctx.get_parameter_source("port") is ParameterSource.DEFAULT
+    if defaulted and os.environ.get("ATOMIK_PORT"):
+        settings.note("note: the demo writes, so it uses ATOMIK_PORT only when told: --port URL")
+    start = time.monotonic()
+    with working(settings, f"opening {port}"):
+        connection = connect(port, baud=baud)
+    try:
+        report = Report(silent=as_json)
+        width = connection.info.width
+        new_context = partial(AtomikContext, width, port=port, baud=baud)
+        stage = Stage(width, new_context, report, settings)
+        contexts = min(_ACCOUNTS, connection.info.depth)
+        if not overwrite:
+            _refuse_to_clear(connection, contexts)
+        _introduce(report, port, connection)
+        one_context(stage)
+        events = _choose(load_events(), contexts, wanted, port, report)
+        accounts(stage, events, contexts)
+        orders(stage)
+        link = _link(port, connection, report)
+    finally:
+        connection.close()
+    seconds = time.monotonic() - start
+    _conclude(report, seconds)
+    if as_json:
+        print_json(
+            {
+                "port": port,
+                "contexts": contexts,
+                "width": width,
+                "events": len(events),
+                "checks": report.checks,
+                "differences": report.differences,
+                "link": link,
+                "seconds": round(seconds, 3),
+            }
+        )
+    if report.differences:
+        click_ctx.exit(ExitCode.DEVICE)
+
+
+def _refuse_to_clear(connection: Connection, contexts: int) -> None:
+    """Stop if one of the contexts that the demo takes holds something."""
+    values = connection.read_many(0, contexts)
+    held = [address for address, state in enumerate(values) if state]
+    if held:
+        raise CommandError(
+            f"contexts {', '.join(map(str, held))} of the board hold values, which the demo would "
+            "clear.\n        Say --overwrite if nobody needs them.",
+            ExitCode.DEVICE,
+        )
+
+
+def _introduce(report: Report, port: str, connection: Connection) -> None:
+    info = connection.info
+    report.line(f"{info.depth} contexts of {info.width} bits at {port}")
+    report.line(
+        f"protocol {info.major}.{info.minor}, {info.baud:,} baud, {info.clock_hz / 1e6:g} MHz clock"
+    )
+    if _simulated(port):
+        report.line("simulated: Amaranth's simulator runs the gateware; all goes over its pins,")
+        report.line("and the times are this machine's, not a board's")
+
+
+def _choose(
+    events: Sequence[Event], contexts: int, wanted: int | None, port: str, report: Report
+) -> Sequence[Event]:
+    """Return the events that the second act takes, and say which they are."""
+    if wanted is not None and wanted > len(events):
+        raise click.BadParameter(
+            f"there are {len(events):,} events in the file, not {wanted:,}", param_hint="--events"
+        )
+    default = _SIMULATED_EVENTS if _simulated(port) else len(events)
+    count = default if wanted is None else wanted
+    chosen = [event for event in events[:count] if event.account < contexts]
+    report.title(f"2. {len(chosen):,} account events into {contexts} contexts, one an account")
+    report.line("balance changes from old to new: accum(old ^ new); a reversal: rollback(…)")
+    if count < len(events):
+        why = ", which is what Amaranth's simulator does in a minute" if wanted is None else ""
+        report.line(f"these are the first {count:,} of {len(events):,}{why}")
+    if contexts < _ACCOUNTS:
+        report.line(f"without the events of the accounts from {contexts} on, which have no context")
+    return chosen
+
+
+def _link(port: str, connection: Connection, report: Report) -> dict[str, Any]:
+    """Show what went over the link, and hold it against the bits on the pins."""
+    connection.flush()
+    stats = connection.stats
+    report.title("4. The link")
+    rows: list[tuple[str, int, int | None]] = [
+        ("ops, each executed exactly once", stats.ops, None),
+        ("frames sent, received", stats.frames_sent, stats.frames_received),
+        ("frames sent again, replies damaged", stats.retransmissions, stats.damaged),
+        ("bytes sent, received", stats.bytes_sent, stats.bytes_received),
+    ]
+    pins = _pin_bits(port)
+    if pins is not None:
+        rows.append(("bits on the rx pin, on the tx pin", *pins))
+        report.at_least("bits on rx", pins[0], _BITS_PER_BYTE * stats.bytes_sent)
+        report.at_least("bits on tx", pins[1], _BITS_PER_BYTE * stats.bytes_received)
+    for name, first, second in rows:
+        report.line(f"{name:<34}{first:>12,}" + ("" if second is None else f"{second:>12,}"))
+    report.line(f"{'round trip, smoothed':<34}{stats.round_trip * 1e3:>12,.3f} ms")
+    return {**stats.as_dict(), "pin_bits": None if pins is None else list(pins)}
+
+
+def _pin_bits(port: str) -> tuple[int, int] | None:
+    """Return the bits on the rx and tx pins of a board in this process, None of any other one."""
+    if not _simulated(port):
+        return None
+    from atomik_sim import find_board
+
+    status = find_board(port).status
+    return status.bits_to_device, status.bits_from_device
+
+
+def _conclude(report: Report, seconds: float) -> None:
+    differences = len(report.differences)
+    report.title(
+        f"{report.checks:,} values compared, "
+        f"{differences or 'no'} difference{'s' * (differences > 1)}, "
+        f"{seconds:.1f} s"
+    )
+    if not differences:
+        report.line("Next:")
+        for command, what in _NEXT:
+            report.line(f"  {command:<34}{what}")
+
+
+def _simulated(port: str) -> bool:
+    return port.startswith("sim:")
