@@ -1,0 +1,69 @@
+"""What a context's snapshot holds, and the check of one that comes from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from operator import index
+from typing import Any, TypedDict
+
+from .words import check_width
+
+__all__ = ["Snapshot", "check_snapshot"]
+
+
+class Snapshot(TypedDict):
+    """Content of a context at one instant; JSON can carry it.
+
+    ``width`` in bits; ``reference``, ``accumulator`` and ``state`` are integers of ``width`` bits
+    with ``state == reference ^ accumulator``; ``delta_count`` is not negative.
+    """
+
+    width: int
+    reference: int
+    accumulator: int
+    state: int
+    delta_count: int
+
+
+def check_snapshot(snapshot: Mapping[str, Any]) -> Snapshot:
+    """Return the five values of ``snapshot``; other keys are ignored.
+
+    Raises
+    ------
+    TypeError
+        If ``snapshot`` is not a mapping, or a value of it is not an integer.
+    ValueError
+        If a key is missing, a number does not fit in ``width`` bits, ``state`` is another one than
+        ``reference ^ accumulator``, or ``delta_count`` is negative.
+    """
+    if not isinstance(snapshot, Mapping):
+        raise TypeError(f"Snapshot must be a mapping, not {snapshot!r}")
+    values: Snapshot = {
+        "width": check_width(_integer(snapshot, "width")),
+        "reference": _integer(snapshot, "reference"),
+        "accumulator": _integer(snapshot, "accumulator"),
+        "state": _integer(snapshot, "state"),
+        "delta_count": _integer(snapshot, "delta_count"),
+    }
+    width, state = values["width"], values["reference"] ^ values["accumulator"]
+    words = {key: values[key] for key in ("reference", "accumulator", "state")}
+    for key, number in words.items():
+        if number < 0 or number.bit_length() > width:
+            raise ValueError(f"Snapshot's {key!r} must fit in {width} bits, not be {number:#x}")
+    if values["state"] != state:
+        raise ValueError(
+            "Snapshot's 'state' must be reference ^ accumulator, which is "
+            f"{state:#x}, not {values['state']:#x}"
+        )
+    if values["delta_count"] < 0:
+        raise ValueError(f"Snapshot's 'delta_count' must not be negative: {values['delta_count']}")
+    return values
+
+
+def _integer(snapshot: Mapping[str, Any], key: str) -> int:
+    if key not in snapshot:
+        raise ValueError(f"Snapshot has no {key!r}: it needs every key that snapshot() returns")
+    try:
+        return index(snapshot[key])
+    except TypeError:
+        raise TypeError(f"Snapshot's {key!r} must be an integer, not {snapshot[key]!r}") from None
