@@ -1,0 +1,64 @@
+"""Which contexts of a device this process uses."""
+
+from __future__ import annotations
+
+from .errors import ContextInUseError, NoFreeContextError
+
+__all__ = ["AddressBook"]
+
+
+class AddressBook:
+    """The taken addresses of one device.
+
+    Parameters
+    ----------
+    depth : int
+        Contexts of the device.
+    url : str
+        Its port, for messages.
+    """
+
+    def __init__(self, depth: int, url: str) -> None:
+        self._depth = depth
+        self._url = url
+        self._taken: set[int] = set()
+        # No address below this one is free.
+        self._lowest = 0
+
+    def allocate(self) -> int:
+        """Take the lowest free address.
+
+        Raises
+        ------
+        NoFreeContextError
+            If there is none.
+        """
+        while self._lowest in self._taken:
+            self._lowest += 1
+        if self._lowest >= self._depth:
+            raise NoFreeContextError(
+                f"All {self._depth} contexts of {self._url} are in use in this process: close "
+                "one, or build the board with more"
+            )
+        self._taken.add(self._lowest)
+        return self._lowest
+
+    def claim(self, address: int) -> None:
+        """Take an address.
+
+        Raises
+        ------
+        ContextInUseError
+            If it is taken.
+        """
+        if address in self._taken:
+            raise ContextInUseError(
+                f"Context {address} of {self._url} is in use in this process: close the other "
+                "object first, or use that one"
+            )
+        self._taken.add(address)
+
+    def release(self, address: int) -> None:
+        """Give an address back; a free one stays free."""
+        self._taken.discard(address)
+        self._lowest = min(self._lowest, address)

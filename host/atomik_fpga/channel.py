@@ -1,0 +1,275 @@
+"""Threads and locks around an engine and a port."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from .errors import AtomikError, ClosedError, ForkError, LinkLostError
+from .link import Engine, FrameBuilder, Payload, Reply, Session
+from .protocol import Op
+from .transport import Port
+
+__all__ = ["NEVER", "Channel"]
+
+#: What was posted is sent after this time, in seconds, if no frame is full before.
+_HOLD = 0.004
+#: Frames that may wait behind a full window before posting waits too.
+_BACKLOG = 4
+#: A time that does not come.
+NEVER = math.inf
+#: How often the timers of a line with a time of its own are looked at, in seconds.
+_OWN_TIME_POLL = 0.01
+#: Seconds within which the threads end when asked to.
+_END = 2.0
+
+_log = logging.getLogger(__name__)
+
+
+class Channel:
+    """Carries payloads over an open session: a reader, and a pacer for all that is due by time.
+
+    `_lock` guards all state. Bytes are written by one thread at a time, outside of the lock, so
+    that a full line does not keep what arrives from being taken in.
+
+    Parameters
+    ----------
+    port : Port
+        Open.
+    session : Session
+        Open.
+    """
+
+    def __init__(self, port: Port, session: Session) -> None:
+        self._port = port
+        self._engine = Engine(session, int.from_bytes(os.urandom(2), "little"))
+        self._builder = FrameBuilder(session.info)
+        self._error: AtomikError | None = None
+        self._raised = False
+        self._ending = False
+        self._writing = False
+        # On the monotonic clock: when the pacer wakes of itself, when it sends what is posted.
+        self._wake_at = -NEVER
+        self._flush_at = NEVER
+        self._make_locks()
+        self._threads = [
+            threading.Thread(target=self._run, args=(work,), name=name, daemon=True)
+            for name, work in (("atomik-reader", self._read), ("atomik-pacer", self._keep_pace))
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def _make_locks(self) -> None:
+        self._lock = threading.Lock()
+        self._arrived = threading.Condition(self._lock)
+        self._pace = threading.Condition(self._lock)
+
+    @property
+    def url(self) -> str:
+        """The port's name or URL."""
+        return self._port.url
+
+    @property
+    def error(self) -> AtomikError | None:
+        """What every call raises from now on; None while all is well."""
+        return self._error
+
+    def flush(self) -> None:
+        """Return when all that was posted has acted."""
+        with self._lock:
+            self._check()
+            self._post(self._builder.seal())
+            target = self._engine.submitted
+        self._pump()
+        with self._lock:
+            while self._engine.acknowledged < target:
+                self._check()
+                self._arrived.wait()
+
+    def abandon(self) -> None:
+        """Close the port of a channel that has failed; calls go on raising its error."""
+        self._end_threads()
+        self._port.close()
+
+    def disown(self) -> None:
+        """In a child process: never touch the port, which is the parent's."""
+        self._make_locks()
+        self._error = ForkError(
+            f"The connection to {self.url} was opened before fork, and belongs to the parent "
+            "process: connect again in the child, to another port, or use the parent's"
+        )
+
+    # For the ops. Those whose names say nothing of the lock are called without it.
+
+    def _check(self) -> None:
+        """Raise what stands against any further call. Needs the lock."""
+        if self._error is not None:
+            self._raised = True
+            raise self._error
+
+    def _post(self, full: Payload | None) -> None:
+        """Submit a full frame, and see to what is held being sent in time. Needs the lock."""
+        if full is not None:
+            self._engine.submit(full)
+        if self._flush_at is NEVER:
+            self._hold()
+
+    def _hold(self) -> None:
+        """See to what is held being sent in time. Needs the lock."""
+        if not self._builder.empty:
+            self._flush_at = time.monotonic() + _HOLD
+            self._wake_pacer(self._flush_at)
+
+    def _ask(self, op: Op, first: int, count: int, operands: Sequence[int] = ()) -> Reply:
+        """Submit a replying run behind all that is posted. Needs the lock."""
+        payloads = self._builder.reply(op, first, count, operands)
+        for payload in payloads:
+            self._engine.submit(payload)
+        reply = payloads[-1].reply
+        if reply is None:
+            raise TypeError(f"{op!r} does not reply")
+        return reply
+
+    def _await(self, reply: Reply) -> list[int]:
+        """Return the words of a reply when they have come."""
+        with self._lock:
+            while reply.words is None:
+                self._check()
+                self._arrived.wait()
+        return reply.words
+
+    def _wait_for_room(self) -> None:
+        """Wait while too much is posted."""
+        if self._engine.backlog <= _BACKLOG:
+            return
+        with self._lock:
+            while self._engine.backlog > _BACKLOG:
+                self._check()
+                self._arrived.wait()
+
+    def _pump(self) -> None:
+        """Write what is due, unless another thread is at it: then that one does."""
+        with self._lock:
+            if self._writing:
+                return
+            self._writing = True
+        finished = False
+        try:
+            while data := self._next_output():
+                self._port.write(data)
+            finished = True
+        except LinkLostError as error:
+            self._fail(error)
+        finally:
+            if not finished:
+                with self._lock:
+                    self._writing = False
+
+    def _next_output(self) -> bytes:
+        with self._lock:
+            data = b"" if self._error is not None else self._engine.output(self._port.clock())
+            self._take_error()
+            if not data:
+                self._writing = False
+            elif self._wake_at > 0:
+                self._wake_pacer(self._deadline(time.monotonic()))
+            return data
+
+    # Threads.
+
+    def _run(self, work: Callable[[], None]) -> None:
+        finished = False
+        try:
+            work()
+            finished = True
+        except AtomikError as error:
+            self._fail(error)
+            finished = True
+        finally:
+            if not finished:
+                self._fail(LinkLostError(f"The driver of {self.url} failed, see above: reconnect"))
+
+    def _read(self) -> None:
+        while not self._ending:
+            data = self._port.read()
+            if data:
+                with self._lock:
+                    self._engine.receive(data, self._port.clock())
+                    self._take_error()
+                    self._arrived.notify_all()
+                self._pump()
+
+    def _keep_pace(self) -> None:
+        while True:
+            with self._lock:
+                self._wake_at = -NEVER
+                now = time.monotonic()
+                if now >= self._flush_at:
+                    self._flush_at = NEVER
+                    full = self._builder.seal()
+                    if full is not None:
+                        self._engine.submit(full)
+                elif (due := min(self._flush_at, self._deadline(now))) > now:
+                    self._wake_at = due
+                    self._pace.wait(None if due == NEVER else due - now)
+                if self._ending or self._error is not None:
+                    return
+            self._pump()
+
+    def _deadline(self, now: float) -> float:
+        """Return when the engine's next timer is due, on the monotonic clock. Needs the lock."""
+        deadline = self._engine.next_deadline
+        if deadline is None:
+            return NEVER
+        # What another clock will show, and when, can't be known: it is looked at often.
+        return now + _OWN_TIME_POLL if self._port.own_time else deadline
+
+    def _wake_pacer(self, due: float) -> None:
+        """See to it that the pacer is awake when ``due`` comes. Needs the lock."""
+        if due < self._wake_at:
+            self._pace.notify()
+
+    # The end.
+
+    def _take_error(self) -> None:
+        """Let everybody know what the engine has found. Needs the lock."""
+        if self._error is None and self._engine.error is not None:
+            self._stop_with(self._engine.error)
+
+    def _fail(self, error: AtomikError) -> None:
+        with self._lock:
+            if self._error is None:
+                self._stop_with(error)
+
+    def _stop_with(self, error: AtomikError) -> None:
+        _log.debug("%s: %s", self.url, error)
+        self._error = error
+        self._arrived.notify_all()
+        self._pace.notify_all()
+
+    def _end_threads(self) -> None:
+        with self._lock:
+            self._ending = True
+            self._pace.notify_all()
+        self._port.cancel_read()
+        for thread in self._threads:
+            thread.join(_END)
+
+    def _finish(self) -> None:
+        """Flush, then close the port in any case; raise what no call has raised yet."""
+        if isinstance(self._error, ClosedError):
+            return
+        try:
+            if self._error is None:
+                self.flush()
+            elif not self._raised:
+                with self._lock:
+                    self._check()
+        finally:
+            if not isinstance(self._error, ForkError):
+                self.abandon()
+                self._error = ClosedError(f"The connection to {self.url} is closed: connect again")

@@ -1,0 +1,19 @@
+"""The host's end of the serial link, without I/O. See ``docs/link.md``."""
+
+from __future__ import annotations
+
+from .builder import FrameBuilder, Payload, Reply, values_per_word
+from .engine import Engine, Session
+from .handshake import Handshake
+from .stats import LinkStats
+
+__all__ = [
+    "Engine",
+    "FrameBuilder",
+    "Handshake",
+    "LinkStats",
+    "Payload",
+    "Reply",
+    "Session",
+    "values_per_word",
+]

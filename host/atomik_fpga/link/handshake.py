@@ -1,0 +1,215 @@
+"""INFO and OPEN, without I/O: from an open port to an open session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..errors import AtomikError, LinkLostError, ProtocolVersionError, WrongDeviceError
+from ..framing import Deframer, key_mask, seal
+from ..protocol import (
+    CRC_BYTES,
+    INFO_BYTES,
+    NONCE_BYTES,
+    RUN_HEADER,
+    SEQ_BYTES,
+    SEQ_MODULUS,
+    VERSION_MAJOR,
+    VERSION_MINOR,
+    Info,
+    Kind,
+    Request,
+    operand_bytes,
+)
+from .engine import Session
+from .replies import DeviceReply, parse_reply
+from .timing import BITS_PER_BYTE, LATENCY_TIMER, reply_wire_bytes
+
+__all__ = ["Handshake", "plausible"]
+
+#: Seconds until the first INFO, or OPEN, is sent again; doubled each time.
+_FIRST_WAIT = 0.25
+_OPEN_TRIES = 8
+
+
+def plausible(info: Info) -> bool:
+    """Return whether a device with these limits can work at all."""
+    size = operand_bytes(info.width)
+    room = info.frame_bytes - SEQ_BYTES - CRC_BYTES - RUN_HEADER.size
+    return (
+        info.width > 0
+        and info.depth > 0
+        and info.reply_slots > 0
+        and info.baud > 0
+        and room >= size
+        and info.reply_bytes >= 2 * size
+    )
+
+
+class Handshake:
+    """Finds out what answers, then opens a session with a random key.
+
+    Used like `Engine`: the caller sends what `output` returns after each `receive` and whenever
+    `next_deadline` has passed, until it is `done`.
+
+    Parameters
+    ----------
+    now : float
+        Time in seconds.
+    patience : float
+        Seconds to wait for an answer to INFO.
+    random_bytes : callable
+        Given a count, returns that many random bytes.
+    identify_only : bool
+        Whether to stop when `info` is known, without a session.
+    """
+
+    def __init__(
+        self,
+        now: float,
+        *,
+        patience: float,
+        random_bytes: Callable[[int], bytes],
+        identify_only: bool = False,
+    ) -> None:
+        self._random_bytes = random_bytes
+        self._identify_only = identify_only
+        self._deframer = Deframer(reply_wire_bytes(INFO_BYTES))
+        self._give_up = now + patience
+        self._wait = _FIRST_WAIT
+        self._next_send = now
+        self._tag = int.from_bytes(random_bytes(2), "little")
+        self._asked: dict[int, float] = {}
+        self._first_answer: float | None = None
+        self._pair = 0
+        self._round_trip = 0.0
+        self._byte_time = 0.0
+        self._key = 0
+        self._nonce = b""
+        self._opens = 0
+        self._seen = 0
+        self._patience = patience
+        #: What the device says of itself, once it is known.
+        self.info: Info | None = None
+        #: The session, once it is open.
+        self.session: Session | None = None
+        #: What stands against it.
+        self.error: AtomikError | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether there is nothing more to do."""
+        return (
+            self.error is not None
+            or self.session is not None
+            or (self._identify_only and self.info is not None)
+        )
+
+    @property
+    def next_deadline(self) -> float | None:
+        """When `output` is to be called next, None once done."""
+        if self.done:
+            return None
+        if self.info is None:
+            return min(self._next_send, self._give_up)
+        return self._next_send
+
+    def output(self, now: float) -> bytes:
+        """Act on a deadline that has passed; return what is to be written."""
+        if self.done or now < (self.next_deadline or now):
+            return b""
+        if self.info is not None:
+            return self._open(now)
+        if now >= self._give_up:
+            self.error = self._nobody()
+            return b""
+        self._next_send = now + self._wait
+        self._wait *= 2
+        # Two at a time: the distance of the replies tells how fast the line really is, whatever
+        # the distance to the device.
+        first, second = (self._tag + step & SEQ_MODULUS - 1 for step in (1, 2))
+        self._tag = second
+        self._asked |= {first: now, second: now}
+        return b"\0" + b"".join(
+            seal(bytes([Request.INFO]) + tag.to_bytes(2, "little")) for tag in (first, second)
+        )
+
+    def receive(self, data: bytes, now: float) -> None:
+        """Take in bytes from the line."""
+        self._seen += len(data)
+        for body in self._deframer.feed(data):
+            reply = parse_reply(body, None)
+            if reply is None or self.done:
+                continue
+            if reply.kind is Kind.INFO and reply.next in self._asked:
+                self._on_info(reply, now)
+            elif reply.payload == self._nonce and self._nonce:
+                if reply.kind is Kind.OPENED:
+                    self._opened()
+                elif reply.kind is Kind.OPEN_REFUSED:
+                    self._nonce = b""
+                    self._next_send = now
+
+    def _on_info(self, reply: DeviceReply, now: float) -> None:
+        asked = self._asked.pop(reply.next)
+        if self.info is not None:
+            if self._first_answer is not None and self._pair == reply.next:
+                self._measure(now - self._first_answer)
+                self._next_send = now
+            return
+        try:
+            info = Info.unpack(reply.payload)
+        except ValueError as error:
+            self.error = WrongDeviceError(f"Not an ATOMiK device: {error}")
+            return
+        if info.major != VERSION_MAJOR:
+            self.error = ProtocolVersionError(
+                f"The device speaks protocol {info.major}.{info.minor}, this driver "
+                f"{VERSION_MAJOR}.{VERSION_MINOR}: "
+                + ("update the driver" if info.major > VERSION_MAJOR else "update the bitstream")
+            )
+        elif not plausible(info):
+            self.error = WrongDeviceError(f"The device describes itself as what can't be: {info}")
+        else:
+            self.info = info
+            self._round_trip = now - asked
+            self._byte_time = BITS_PER_BYTE / info.baud
+            self._first_answer = now
+            self._pair = (reply.next + 1) % SEQ_MODULUS
+            self._next_send = now + max(2 * self._round_trip, LATENCY_TIMER)
+
+    def _measure(self, distance: float) -> None:
+        """Learn the time of a byte from the distance of two replies sent back to back."""
+        self._first_answer = None
+        # Bridges hold bytes back, so that a short distance says little.
+        if distance > 2 * LATENCY_TIMER:
+            self._byte_time = max(self._byte_time, distance / reply_wire_bytes(INFO_BYTES))
+
+    def _open(self, now: float) -> bytes:
+        self._first_answer = None
+        if self._opens >= _OPEN_TRIES:
+            self.error = LinkLostError(
+                f"The device answered INFO, but not OPEN, {_OPEN_TRIES} times: check the cable"
+            )
+            return b""
+        if not self._nonce:
+            self._key = 1 + int.from_bytes(self._random_bytes(8), "little") % 0xFFFF_FFFF
+            mask = key_mask(self._key).to_bytes(4, "little")
+            self._nonce = mask + self._random_bytes(NONCE_BYTES - len(mask))
+        self._next_send = now + max(_FIRST_WAIT, 4 * self._round_trip) * 2**self._opens
+        self._opens += 1
+        return b"\0" + seal(bytes([Request.OPEN]) + self._nonce)
+
+    def _opened(self) -> None:
+        if self.info is not None:
+            self.session = Session(self.info, self._key, self._round_trip, self._byte_time)
+
+    def _nobody(self) -> WrongDeviceError:
+        if self._seen:
+            return WrongDeviceError(
+                f"{self._seen} bytes came within {self._patience:g} s, no answer of an ATOMiK "
+                "device among them: check the port, the baud rate and the bitstream"
+            )
+        return WrongDeviceError(
+            f"No answer within {self._patience:g} s: check that the board is powered and holds an "
+            "ATOMiK bitstream, the port and the baud rate"
+        )

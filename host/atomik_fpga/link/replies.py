@@ -1,0 +1,65 @@
+"""Replies of a device, checked and taken apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..framing import FramingError, unseal
+from ..protocol import REPLY_HEADER, Kind
+
+__all__ = ["DeviceReply", "parse_reply"]
+
+_SESSIONLESS = frozenset({Kind.OPENED, Kind.INFO, Kind.NO_SESSION, Kind.OPEN_REFUSED})
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceReply:
+    """An undamaged reply of the session, or a sessionless one.
+
+    Attributes
+    ----------
+    kind : Kind
+        What it is.
+    next : int
+        Sequence number of the next frame to be executed, or what the kind says.
+    fault : int
+        Latched fault, 0 if none.
+    opcount : int
+        Ops executed in the session, modulo 2**32.
+    payload : bytes
+        What follows the header.
+    """
+
+    kind: Kind
+    next: int
+    fault: int
+    opcount: int
+    payload: bytes
+
+
+def parse_reply(body: bytes, mask: int | None) -> DeviceReply | None:
+    """Take apart what stood before a delimiter.
+
+    Parameters
+    ----------
+    body : bytes
+        As encoded.
+    mask : int or None
+        Of the session, None before there is one.
+
+    Returns
+    -------
+    DeviceReply or None
+        None if it is damaged, of another session, or unknown.
+    """
+    try:
+        content, difference = unseal(body)
+        if len(content) < REPLY_HEADER.size:
+            return None
+        number, status, opcount = REPLY_HEADER.unpack_from(content)
+        kind = Kind(status & 0xF)
+    except (FramingError, ValueError):
+        return None
+    if difference != (0 if kind in _SESSIONLESS else mask):
+        return None
+    return DeviceReply(kind, number, status >> 4, opcount, content[REPLY_HEADER.size :])
