@@ -1,0 +1,10 @@
+"""The simulated board: real gateware behind a serial URL, in this process or for others.
+
+Nothing here needs Amaranth before a board is made.
+"""
+
+from .board import BoardFailedError, BoardStatus, SimBoard
+from .options import BoardOptions
+from .registry import find_board
+
+__all__ = ["BoardFailedError", "BoardOptions", "BoardStatus", "SimBoard", "find_board"]

@@ -1,0 +1,151 @@
+"""Which simulated board: its options, and the ``sim://`` URL that names them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from atomik_fpga.protocol import MAX_DEPTH, MAX_WIDTH
+
+__all__ = ["BOARDS", "ENGINES", "MIN_CLOCKS_PER_BIT", "BoardOptions"]
+
+#: Clock of each board that can be simulated, in hertz.
+BOARDS = {"icebreaker": 12_000_000}
+
+#: What runs the gateware.
+ENGINES = ("amaranth",)
+
+#: Fewest clocks a bit that the device's receiver works with.
+MIN_CLOCKS_PER_BIT = 4
+
+_FLAGS = {"0": False, "1": True}
+
+
+@dataclass(frozen=True, slots=True)
+class BoardOptions:
+    """Options of one simulated board.
+
+    Two of them that are equal name the same board of this process, unless ``fresh`` is set.
+
+    Attributes
+    ----------
+    board : str
+        A key of `BOARDS`.
+    contexts : int
+        Contexts of the device's table, 1 to 65536.
+    width : int
+        Bits a context, 1 to 256.
+    baud : int
+        Rate of the serial line in bit/s, at least 4 clocks of the board a bit. The default is the
+        fastest one of the default board: simulated clocks are what takes the time.
+    engine : str
+        One of `ENGINES`.
+    name : str
+        Tells several boards with the same options apart.
+    fresh : bool
+        Every opening makes a new board, and closing it throws it away.
+
+    Raises
+    ------
+    ValueError
+        If an option is out of its range, or both ``name`` and ``fresh`` are given.
+    """
+
+    board: str = "icebreaker"
+    contexts: int = 16
+    width: int = 64
+    baud: int = 3_000_000
+    engine: str = "amaranth"
+    name: str = ""
+    fresh: bool = False
+
+    def __post_init__(self) -> None:
+        _check_choice("board", self.board, BOARDS)
+        _check_choice("engine", self.engine, ENGINES)
+        _check_range("contexts", self.contexts, MAX_DEPTH)
+        _check_range("width", self.width, MAX_WIDTH)
+        _check_range("baud", self.baud, self.clock_frequency // MIN_CLOCKS_PER_BIT)
+        if self.name and self.fresh:
+            raise ValueError(
+                f"Options name={self.name!r} and fresh=1 exclude each other: "
+                "a fresh board is used once, by whoever opened it"
+            )
+
+    @property
+    def clock_frequency(self) -> int:
+        """Clock of the board, in hertz."""
+        return BOARDS[self.board]
+
+    @classmethod
+    def from_url(cls, url: str) -> BoardOptions:
+        """Read ``sim://BOARD?option=value&…``; what is left out has its default.
+
+        Raises
+        ------
+        ValueError
+            If the URL has another form, or an option or value is unknown or given twice.
+        """
+        parts = urlsplit(url)
+        if parts.scheme != "sim" or parts.path not in ("", "/") or "#" in url:
+            raise ValueError(
+                f"Simulated board must be named as sim://BOARD?option=value, not {url!r}"
+            )
+        allowed = [field.name for field in fields(cls) if field.name != "board"]
+        given: dict[str, str] = {}
+        for item in filter(None, parts.query.split("&")):
+            [(option, value)] = parse_qsl(item, keep_blank_values=True)
+            if option not in allowed:
+                raise ValueError(
+                    f"Unknown option {option!r} in {url!r}: the options are {', '.join(allowed)}"
+                )
+            if option in given:
+                raise ValueError(f"Option {option!r} is given twice in {url!r}")
+            given[option] = value
+        if parts.netloc:
+            given["board"] = parts.netloc
+        return cls(**{option: _READERS[option](option, text) for option, text in given.items()})
+
+
+def _read_text(option: str, text: str) -> str:
+    if not text:
+        raise ValueError(f"Option {option!r} must have a value")
+    return text
+
+
+def _read_integer(option: str, text: str) -> int:
+    if not (text.isascii() and text.isdecimal()):
+        raise ValueError(f"Option {option!r} must be a decimal number, not {text!r}")
+    return int(text)
+
+
+def _read_flag(option: str, text: str) -> bool:
+    if text not in _FLAGS:
+        raise ValueError(f"Option {option!r} must be 0 or 1, not {text!r}")
+    return _FLAGS[text]
+
+
+_READERS: dict[str, Callable[[str, str], Any]] = {
+    "board": _read_text,
+    "contexts": _read_integer,
+    "width": _read_integer,
+    "baud": _read_integer,
+    "engine": _read_text,
+    "name": _read_text,
+    "fresh": _read_flag,
+}
+
+
+def _check_choice(option: str, value: str, choices: Iterable[str]) -> None:
+    if value not in choices:
+        raise ValueError(
+            f"Unknown {option} {value!r}: simulated boards have {option} {' or '.join(choices)}"
+        )
+
+
+def _check_range(option: str, value: int, most: int) -> None:
+    if not isinstance(value, int):
+        raise TypeError(f"Option {option!r} must be an integer, not {value!r}")
+    if not 1 <= value <= most:
+        raise ValueError(f"Option {option!r} must be in 1..{most}, not {value}")

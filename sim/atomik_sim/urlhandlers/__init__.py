@@ -1,0 +1,1 @@
+"""pyserial's URL handlers of this package, for ``serial.protocol_handler_packages``."""
