@@ -1,6 +1,6 @@
 """The one way in which gateware tests run a design on Amaranth's simulator."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,11 @@ _PERIOD = 1e-6
 
 
 def simulate(
-    dut: Elaboratable, *testbenches: Testbench, deadline: int, tmp_path: Path | None = None
+    dut: Elaboratable,
+    *testbenches: Testbench,
+    deadline: int,
+    background: Sequence[Testbench] = (),
+    tmp_path: Path | None = None,
 ) -> None:
     """Run ``testbenches`` side by side on ``dut`` until all of them have returned.
 
@@ -31,6 +35,8 @@ def simulate(
     testbenches : async functions of the simulator's context
     deadline : int
         Cycles of ``sync`` after which the run fails.
+    background : async functions of the simulator's context
+        Testbenches that need not return.
     tmp_path : path
         Where the waves of a failed run are left, as ``waves.vcd``. Without it none are made.
 
@@ -64,7 +70,8 @@ def simulate(
     sim.add_clock(_PERIOD)
     for testbench in testbenches:
         sim.add_testbench(start(testbench))
-    sim.add_testbench(start(watch), background=True)
+    for testbench in (*background, watch):
+        sim.add_testbench(start(testbench), background=True)
 
     waves = None if tmp_path is None else tmp_path / "waves.vcd"
     try:

@@ -33,7 +33,7 @@ def decode(characters, *, errors=(), gaps=0):
             elif valid:
                 content.append(token.data)
 
-    simulate(dut, bench, deadline=20_000)
+    simulate(dut, bench, deadline=40_000)
     return frames
 
 

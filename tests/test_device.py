@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from amaranth.hdl import ClockDomain, Module
-from amaranth.sim import Simulator
+from amaranth.hdl import ResetInserter, Signal
 
 from atomik_hdl.device import DeltaDevice
 
 from . import wire
+from .simulate import simulate
 from .wire import Session
 
 CLOCK = 12_000_000
-PERIOD = 1e-6
 
 
 class Bench:
@@ -23,7 +22,7 @@ class Bench:
         self.dut = DeltaDevice(CLOCK, CLOCK // clocks, **options)
         self.session = Session()
         self.replies = []
-        self.reset = None
+        self.reset = Signal()
 
     async def send(self, ctx, characters):
         for byte in characters:
@@ -56,26 +55,14 @@ class Bench:
         return self.session.decode(reply)
 
     async def open(self, ctx):
+        # The receiver wants to see a high line first.
+        await ctx.tick().repeat(4)
         reply = await self.ask(ctx, self.session.open())
         assert reply.kind == wire.OPENED
 
     def run(self, *scripts, deadline=60_000):
-        m = Module()
-        m.domains.sync = domain = ClockDomain()
-        m.submodules.dut = self.dut
-        self.reset = domain.rst
-        sim = Simulator(m)
-        sim.add_clock(PERIOD)
-        for script in scripts:
-            sim.add_testbench(script)
-        sim.add_testbench(self.line_bench, background=True)
-
-        async def watch(ctx):
-            await ctx.delay(deadline * PERIOD)
-            raise AssertionError(f"still running after {deadline} cycles")
-
-        sim.add_testbench(watch, background=True)
-        sim.run()
+        dut = ResetInserter(self.reset)(self.dut)
+        simulate(dut, *scripts, background=[self.line_bench], deadline=deadline)
 
 
 @pytest.mark.parametrize(("width", "depth", "clocks"), [(64, 16, 4), (7, 17, 12), (65, 1, 5)])
@@ -85,6 +72,7 @@ def test_contexts_are_loaded_accumulated_and_read_over_the_pins(width, depth, cl
 
     async def script(ctx):
         assert ctx.get(bench.dut.tx) == 1
+        await ctx.tick().repeat(4)
         reply = await bench.ask(ctx, wire.info_frame(0x55AA))
         assert (reply.kind, reply.next, reply.payload[:4]) == (wire.INFO, 0x55AA, b"ATMK")
         assert ctx.get(bench.dut.session) == 0
