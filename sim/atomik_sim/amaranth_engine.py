@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-
-from amaranth.hdl import ClockDomain, Module, Signal
-from amaranth.sim import Simulator
 
 from atomik_hdl.device import DeltaDevice
 
 from .options import BoardOptions
 from .pins import CHARACTER_BITS, IDLE, LineReceiver, LineTiming
+from .scheduler import Scheduler
 
 __all__ = ["AmaranthEngine"]
 
 
 class AmaranthEngine:
     """An `Engine` on Amaranth's simulator.
-
-    It takes the processes that Amaranth compiles from the design, and runs them in an order of its
-    own: the clock has rising edges only, no testbench and no timeline stand between two clocks,
-    and a combinational process sees what the others did before it at once. Registers take their
-    new values together, as ever, and what settles is the same. Amaranth does not promise these
-    internals; the package requires one exact version of it, and a test holds what the pins do
-    against Amaranth's own order, clock by clock.
 
     Parameters
     ----------
@@ -37,26 +27,10 @@ class AmaranthEngine:
     def __init__(self, options: BoardOptions) -> None:
         frequency = options.clock_frequency
         device = DeltaDevice(frequency, options.baud, options.width, options.contexts)
-        domain = ClockDomain("sync")
-        top = Module()
-        top.domains.sync = domain
-        top.submodules.device = device
-
-        engine = Simulator(top)._engine
-        engine.step_design()
-        state = engine.state
-        self._pending = state.pending
-
-        def slot(signal: Signal) -> Any:
-            return state.slots[state.get_signal(signal)]
-
-        self._rx = slot(device.rx)
-        self._tx = slot(device.tx)
-        self._busy = slot(device.busy)
-        self._rst = slot(domain.rst)
-        self._registers = [process.run for process in engine._processes if not process.is_comb]
-        self._combinational = [process for process in engine._processes if process.is_comb]
-
+        self._scheduler = Scheduler(device)
+        self._rx = self._scheduler.slot(device.rx)
+        self._tx = self._scheduler.slot(device.tx)
+        self._busy = self._scheduler.slot(device.busy)
         self._timing = LineTiming(frequency, options.baud)
         self._receiver = LineReceiver(frequency, options.baud)
         self._clocks = 0
@@ -84,62 +58,29 @@ class AmaranthEngine:
 
     def transfer(self, characters: Sequence[int]) -> bytes:
         """Drive ``characters`` on ``rx``; return the bytes that came on ``tx`` meanwhile."""
+        scheduler, receiver = self._scheduler, self._receiver
         received = bytearray()
         for levels in characters:
-            quiet = levels == IDLE and not self._busy.curr and not self._receiver.receiving
-            bits = self._receiver.bits
+            quiet = levels == IDLE and self._at_rest()
             for bit in range(CHARACTER_BITS):
-                self._drive(levels >> bit & 1)
+                scheduler.update(self._rx, levels >> bit & 1)
                 for _ in range(self._timing.next_bit()):
-                    self._clock()
-                    byte = self._receiver.clock(self._tx.curr)
+                    scheduler.clock()
+                    self._clocks += 1
+                    byte = receiver.clock(self._tx.curr)
                     if byte is not None:
                         received.append(byte)
-            if levels != IDLE:
-                self._rx_bits += CHARACTER_BITS
-            self._idle = (
-                quiet
-                and not self._busy.curr
-                and not self._receiver.receiving
-                and self._receiver.bits == bits
-            )
+                    quiet = quiet and not receiver.receiving
+                if levels != IDLE:
+                    self._rx_bits += 1
+            self._idle = quiet and self._at_rest()
         return bytes(received)
 
     def reset(self) -> None:
         """Hold the device's reset for one clock."""
-        self._idle = False
-        self._rst.update(1)
-        self._settle()
-        self._clock()
-        self._rst.update(0)
-        self._settle()
-
-    def _drive(self, level: int) -> None:
-        if level != self._rx.curr:
-            self._rx.update(level)
-            self._settle()
-
-    def _clock(self) -> None:
-        for register in self._registers:
-            register()
-        self._settle()
+        self._scheduler.reset()
         self._clocks += 1
+        self._idle = False
 
-    def _settle(self) -> None:
-        self._commit()
-        again = True
-        while again:
-            again = False
-            for process in self._combinational:
-                if process.runnable:
-                    process.runnable = False
-                    process.run()
-                    if self._pending:
-                        self._commit()
-                        again = True
-
-    def _commit(self) -> None:
-        changed = list(self._pending)
-        self._pending.clear()
-        for state in changed:
-            state.commit()
+    def _at_rest(self) -> bool:
+        return not self._busy.curr and not self._receiver.receiving

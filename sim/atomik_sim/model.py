@@ -272,7 +272,7 @@ class DeviceModel:
 
     def _act(self, run: _Run) -> list[int]:
         """Execute a run and return the words that it replies with."""
-        words = []
+        words: list[int] = []
         if run.op is Op.CLEAR:
             self.references = [0] * self._info.depth
             self.accumulators = [0] * self._info.depth
