@@ -169,9 +169,8 @@ def _ecp5_candidates(input_hz: int, output_hz: int) -> Iterator[Ecp5Pll]:
             if not _within(oscillator, _ECP5_OSCILLATOR):
                 continue
             below = int(oscillator / output_hz)
-            for clkos_div in (below, below + 1):
-                if not 1 <= clkos_div <= _ECP5_MAX_DIVIDER:
-                    continue
+            for ratio in (below, below + 1):
+                clkos_div = min(max(ratio, 1), _ECP5_MAX_DIVIDER)
                 pll = Ecp5Pll(input_hz, clki_div, clkop_div, clkos_div)
                 if _within(pll.output_hz, _ECP5_OUTPUT):
                     yield pll

@@ -20,7 +20,7 @@ _TOLERANCE = 1e-3
 
 #: What nextpnr puts before and behind the name of a net that it moves to the clock network.
 _PREFIX = "$glbnet$"
-_SUFFIXES = ("$glb_clk", "$SB_IO_IN")
+_SUFFIXES = ("$glb_clk", "$SB_IO_IN_")
 
 
 @dataclass(frozen=True, slots=True)
