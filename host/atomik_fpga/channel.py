@@ -92,6 +92,8 @@ class Channel:
 
     def abandon(self) -> None:
         """Close the port of a channel that has failed; calls go on raising its error."""
+        if self._ending:
+            return
         self._end_threads()
         self._port.close()
 

@@ -296,7 +296,7 @@ class Engine:
         if not self._check_opcount(reply, expected):
             return
         self._release(ahead, now)
-        self._check_fault(reply.fault, f"frame {reply.next} of the session")
+        self._check_fault(reply.fault)
         if reply.kind is Kind.NAK:
             self._count["naks"] += 1
             # The device says it once until it executes something: a second one is an echo.
@@ -328,7 +328,7 @@ class Engine:
         self._release(max(0, frame.index + 1 - self._acked), now)
         while self._replying and not self._replying[0].unanswered:
             self._replying.popleft()
-        self._check_fault(reply.fault, f"frame {reply.next} of the session")
+        self._check_fault(reply.fault)
 
     def _on_info(self, reply: DeviceReply) -> None:
         if not self._probing or reply.next != self._tag or len(reply.payload) != INFO_BYTES:
@@ -337,7 +337,7 @@ class Engine:
         self._probing = False
         session = Info.unpack(reply.payload).session
         if session == self._mask:
-            self._check_fault(reply.fault, "a frame of the session")
+            self._check_fault(reply.fault)
         elif session == 0:
             self.error = SessionLostError(f"The device was reset; {_RELOAD}")
         else:
@@ -371,7 +371,7 @@ class Engine:
         )
         return False
 
-    def _check_fault(self, fault: int, where: str) -> None:
+    def _check_fault(self, fault: int) -> None:
         if not fault:
             return
         try:
@@ -379,6 +379,6 @@ class Engine:
         except ValueError:
             name = "unknown"
         self.error = DeviceFaultError(
-            f"The device refused {where}: fault {fault} ({name}). It executes nothing more; "
+            f"The device refused a frame: fault {fault} ({name}). It executes nothing more; "
             "connect again"
         )
