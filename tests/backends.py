@@ -11,12 +11,15 @@ from typing import Any
 import pytest
 import serial
 
-from atomik_fpga import connect
+from atomik_fpga import AtomikContext, connect
 from atomik_sim.model import DeviceModel
 
 from .ideal_peer import IdealPort
 
-__all__ = ["BACKENDS", "QUICK", "Backend", "model_port"]
+__all__ = ["BACKENDS", "Backend", "Make", "model_port", "quick"]
+
+#: Makes a context as a program does: with the constructor's parameters.
+Make = Callable[..., AtomikContext]
 
 
 @dataclass(frozen=True)
@@ -65,5 +68,7 @@ BACKENDS: dict[str, Callable[[], AbstractContextManager[Backend]]] = {
     "simulated board": partial(board, "sim://?name=suite"),
 }
 
-#: Those that take no time: for what the driver decides before it sends anything.
-QUICK = ("embedded", "model of the device")
+#: Marks tests of what the driver decides before it sends anything.
+quick = pytest.mark.parametrize(
+    "context_backend", ["embedded", "model of the device"], indirect=True, scope="module"
+)

@@ -1,0 +1,47 @@
+"""Fixtures of the suite of contexts: what it runs on, and a maker of contexts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from atomik_fpga import AtomikContext
+
+from .backends import BACKENDS, Backend, Make
+
+
+@pytest.fixture(scope="module", params=BACKENDS)
+def context_backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
+    with BACKENDS[request.param]() as backend:
+        yield backend
+
+
+@pytest.fixture
+def context_port(context_backend: Backend, monkeypatch: pytest.MonkeyPatch) -> str | None:
+    """The backend's port, which the environment names too."""
+    if context_backend.port is None:
+        monkeypatch.delenv("ATOMIK_PORT", raising=False)
+    else:
+        monkeypatch.setenv("ATOMIK_PORT", context_backend.port)
+    return context_backend.port
+
+
+@pytest.fixture
+def make_context(context_port: str | None) -> Iterator[Make]:
+    """A maker of contexts as a program makes them, closed at the end."""
+    made: list[AtomikContext] = []
+
+    def make_context(*args: Any, **options: Any) -> AtomikContext:
+        made.append(AtomikContext(*args, **options))
+        return made[-1]
+
+    yield make_context
+    for context in made:
+        context.close()
+
+
+@pytest.fixture
+def no_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ATOMIK_PORT", raising=False)
