@@ -17,8 +17,8 @@ class ResetGenerator(wiring.Component):
     """Reset of the ``sync`` domain: after configuration, until the clock is good, and on request.
 
     Drives ``ResetSignal("sync")``. Reset is asserted at once when `locked` falls, and two to three
-    cycles after `request` rises; it ends, synchronously, `hold_cycles` after the clock was last not
-    locked, and three cycles after `request` fell.
+    cycles after `request` rises. It ends, in step with the clock, `hold_cycles` + 4 cycles after
+    the clock was last not locked, and four cycles after `request` fell.
 
     Parameters
     ----------
@@ -110,6 +110,11 @@ class ClockGenerator(wiring.Component):
         # Rounded up: the hold is a least time.
         self._reset = ResetGenerator(int(RESET_HOLD_SECONDS * hz) + 1)
         super().__init__()
+
+    @property
+    def hold_cycles(self):
+        """Cycles of reset after configuration."""
+        return self._reset.hold_cycles
 
     def elaborate(self, platform):
         m = Module()
