@@ -1,0 +1,282 @@
+"""What a program outside of this repository can rely on."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import atomik_fpga
+
+ROOT = Path(__file__).parent.parent
+
+#: A program that uses every public name with full types.
+OUTSIDE = """
+from __future__ import annotations
+
+import json
+
+from atomik_fpga import (
+    AtomikContext,
+    AtomikError,
+    ClosedError,
+    Connection,
+    ContextInUseError,
+    DeviceFaultError,
+    ForkError,
+    Info,
+    LinkLostError,
+    LinkStats,
+    NoBoardError,
+    NoFreeContextError,
+    PortBusyError,
+    PortPermissionError,
+    ProtocolVersionError,
+    SessionLostError,
+    Snapshot,
+    UnsupportedPortError,
+    WidthError,
+    WrongDeviceError,
+    __version__,
+    connect,
+)
+
+ERRORS: list[type[AtomikError]] = [
+    ClosedError,
+    ContextInUseError,
+    DeviceFaultError,
+    ForkError,
+    LinkLostError,
+    NoBoardError,
+    NoFreeContextError,
+    PortBusyError,
+    PortPermissionError,
+    ProtocolVersionError,
+    SessionLostError,
+    UnsupportedPortError,
+    WidthError,
+    WrongDeviceError,
+]
+
+
+class Number:
+    def __index__(self) -> int:
+        return 3
+
+
+def use(context: AtomikContext, other: AtomikContext) -> Snapshot:
+    context.load(1)
+    context.accum(Number())
+    context.rollback(Number())
+    state: int = context.read() + context.swap() + context.swap(0) + context.swap(None)
+    context.merge(other)
+    clean: bool = context.is_clean and context == other
+    numbers: list[int] = [
+        state,
+        context.accumulator,
+        context.reference,
+        context.delta_count,
+        context.width,
+    ]
+    port: str | None = context.port
+    address: int | None = context.address
+    stats: LinkStats | None = context.stats
+    context.flush()
+    print(json.dumps([clean, numbers, port, address, stats and stats.as_dict()]), context)
+    return context.snapshot()
+
+
+def on_a_device(port: str) -> Info:
+    with AtomikContext.attach(port, 0, width=8, baud=None, strict=True) as context:
+        context.accum(1)
+    connection: Connection = connect(port, baud=1_000_000)
+    with connection:
+        connection.accum(connection.allocate(), 1)
+        pair: tuple[int, int] = connection.peek(0)
+        print(pair, connection.stats.frames_sent)
+    return connection.info
+
+
+with AtomikContext(8, 1, port=None, baud=None, strict=False) as first:
+    with AtomikContext(width=8, initial_state=0) as second:
+        first.load(0)
+        snapshot = use(first, second)
+    restored: AtomikContext = AtomikContext.from_snapshot(json.loads(json.dumps(snapshot)))
+    print(restored == first, snapshot["state"], __version__, len(ERRORS))
+"""
+
+#: Two accounts, as in the README: it names no port.
+ACCOUNTS = """
+from atomik_fpga import AtomikContext
+
+with AtomikContext() as alice, AtomikContext(initial_state=500) as bob:
+    alice.load(100)
+    paid = (100 ^ 70, 500 ^ 530)
+    alice.accum(paid[0])
+    bob.accum(paid[1])
+    print(alice.read(), bob.read(), alice.delta_count, bob.is_clean)
+    alice.rollback(paid[0])
+    bob.rollback(paid[1])
+    print(alice.read(), bob.read(), bob.is_clean, alice == bob)
+    print(alice.swap(), bob.swap(0), alice.snapshot(), bob.snapshot())
+print(alice.read(), bob.read())
+"""
+
+
+def run(program: str, port: str | None = None) -> str:
+    """Run a program in an interpreter of its own and return what it prints."""
+    environment = {key: value for key, value in os.environ.items() if key != "ATOMIK_PORT"}
+    if port is not None:
+        environment["ATOMIK_PORT"] = port
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+
+
+def test_all_public_names_are_there() -> None:
+    assert set(atomik_fpga.__all__) <= set(dir(atomik_fpga))
+    for name in atomik_fpga.__all__:
+        assert getattr(atomik_fpga, name) is not None
+
+
+def test_every_error_of_the_driver_is_public() -> None:
+    from atomik_fpga import errors
+
+    assert set(errors.__all__) <= set(atomik_fpga.__all__)
+    for name in errors.__all__:
+        assert getattr(atomik_fpga, name) is getattr(errors, name)
+        assert issubclass(getattr(errors, name), atomik_fpga.AtomikError)
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(
+        AttributeError, match=r"^module 'atomik_fpga' has no attribute 'AtomicContext'$"
+    ):
+        _ = atomik_fpga.AtomicContext
+
+
+def test_the_names_for_type_checkers_are_the_names_at_run_time() -> None:
+    tree = ast.parse(Path(inspect.getfile(atomik_fpga)).read_text(encoding="utf-8"))
+    checked = {
+        alias.name
+        for block in tree.body
+        if isinstance(block, ast.If)
+        for statement in block.body
+        if isinstance(statement, ast.ImportFrom)
+        for alias in statement.names
+    }
+    assert checked | {"__version__"} == set(atomik_fpga.__all__)
+
+
+def test_every_public_name_of_a_context_is_documented() -> None:
+    for name, member in inspect.getmembers(atomik_fpga.AtomikContext):
+        if not name.startswith("_"):
+            assert inspect.getdoc(member), name
+
+
+def test_a_context_has_every_public_name_of_the_package_that_it_stands_in_for() -> None:
+    names = (
+        "load accum read swap rollback merge snapshot from_snapshot accumulator reference is_clean "
+        "delta_count width"
+    )
+    assert set(names.split()) <= set(dir(atomik_fpga.AtomikContext))
+    parameters = list(inspect.signature(atomik_fpga.AtomikContext).parameters.values())
+    assert [(it.name, it.default) for it in parameters[:2]] == [("width", 64), ("initial_state", 0)]
+    assert [it.name for it in parameters if it.kind is it.KEYWORD_ONLY] == [
+        "port",
+        "baud",
+        "strict",
+    ]
+
+
+def test_importing_the_package_loads_neither_driver_nor_gateware_nor_command_line() -> None:
+    loaded = json.loads(run("import atomik_fpga, json, sys; print(json.dumps(list(sys.modules)))"))
+    roots = {name.partition(".")[0] for name in loaded}
+    assert "atomik_fpga" in roots
+    assert not roots & {
+        "amaranth",
+        "atomik_boards",
+        "atomik_hdl",
+        "atomik_sim",
+        "asyncio",
+        "click",
+        "numpy",
+        "rich",
+    }
+    assert not {"atomik_fpga.connection", "atomik_fpga.link", "serial.tools"} & set(loaded)
+
+
+def test_the_embedded_model_runs_without_the_driver() -> None:
+    program = (
+        "from atomik_fpga import AtomikContext as C; import json, sys; c = C(8, 1); c.accum(2)"
+    )
+    loaded = json.loads(run(f"{program}; print(json.dumps([c.read(), list(sys.modules)]))"))
+    assert loaded[0] == 3
+    assert not {"atomik_fpga.connection", "atomik_fpga.remote"} & set(loaded[1])
+
+
+def test_importing_the_package_makes_simulated_boards_known_to_pyserial() -> None:
+    program = (
+        "import serial; before = list(serial.protocol_handler_packages); import atomik_fpga;"
+        "print(*(set(serial.protocol_handler_packages) - set(before)))"
+    )
+    assert run(program) == "atomik_sim.urlhandlers\n"
+
+
+def type_check(program: str, folder: Path) -> str:
+    """Write a program to ``folder``, check it there, and return what mypy says."""
+    script = folder / "outside.py"
+    script.write_text(program, encoding="utf-8")
+    options = ["--strict", "--warn-unreachable", "--no-incremental", "--config-file="]
+    return subprocess.run(
+        [sys.executable, "-m", "mypy", *options, script.name],
+        cwd=folder,
+        env={key: value for key, value in os.environ.items() if key != "MYPYPATH"},
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout
+
+
+def test_a_strict_type_check_of_an_outside_program_passes(tmp_path: Path) -> None:
+    assert type_check(OUTSIDE, tmp_path) == "Success: no issues found in 1 source file\n"
+
+
+def test_a_strict_type_check_of_an_outside_program_finds_wrong_uses(tmp_path: Path) -> None:
+    wrong = """
+from atomik_fpga import AtomikContext
+context = AtomikContext()
+context.accum(1.5)
+context.load("1")
+state: str = context.read()
+"""
+    found = [line.split(":")[1] for line in type_check(wrong, tmp_path).splitlines()[:-1]]
+    assert found == ["4", "5", "6"]
+
+
+def test_the_outside_program_runs() -> None:
+    assert run(OUTSIDE).splitlines()[-1] == f"True 0 {atomik_fpga.__version__} 14"
+
+
+@pytest.mark.parametrize("port", ["sim://"])
+def test_one_script_of_two_accounts_prints_the_same_with_and_without_a_port(port: str) -> None:
+    expected = (
+        "70 530 1 False\n"
+        "100 500 True False\n"
+        "100 500 "
+        "{'width': 64, 'reference': 100, 'accumulator': 0, 'state': 100, 'delta_count': 0} "
+        "{'width': 64, 'reference': 0, 'accumulator': 0, 'state': 0, 'delta_count': 0}\n"
+        "0 0\n"
+    )
+    assert run(ACCOUNTS) == expected
+    assert run(ACCOUNTS, port) == expected
