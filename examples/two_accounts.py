@@ -36,8 +36,8 @@ def main() -> None:
         change(bob, +12_50)
         balances("alice pays bob 12.50", alice.read(), bob.read())
 
-        delta = change(bob, -40_00)
-        balances("bob is charged 40.00", alice.read(), bob.read())
+        delta = change(bob, -30_00)
+        balances("bob is charged 30.00", alice.read(), bob.read())
         bob.rollback(delta)
         balances("which is reversed", alice.read(), bob.read())
 

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 from click.core import ParameterSource
@@ -27,6 +27,7 @@ from .report import Report
 
 if TYPE_CHECKING:
     from ..connection import Connection
+    from ..link.stats import LinkStats
 
 __all__ = ["demo"]
 
@@ -97,9 +98,12 @@ def demo(
         events = _choose(load_events(), contexts, wanted, port, report)
         accounts(stage, events, contexts)
         orders(stage)
-        link = _link(port, connection, report)
+        connection.flush()
+        stats = connection.stats
     finally:
         connection.close()
+    pins = _pin_bits(port)
+    _link(stats, pins, report)
     seconds = time.monotonic() - start
     _conclude(report, seconds)
     if as_json:
@@ -111,7 +115,8 @@ def demo(
                 "events": len(events),
                 "checks": report.checks,
                 "differences": report.differences,
-                "link": link,
+                "link": stats.as_dict(),
+                "pin_bits": pins,
                 "seconds": round(seconds, 3),
             }
         )
@@ -163,10 +168,8 @@ def _choose(
     return chosen
 
 
-def _link(port: str, connection: Connection, report: Report) -> dict[str, Any]:
+def _link(stats: LinkStats, pins: tuple[int, int] | None, report: Report) -> None:
     """Show what went over the link, and hold it against the bits on the pins."""
-    connection.flush()
-    stats = connection.stats
     report.title("4. The link")
     rows: list[tuple[str, int, int | None]] = [
         ("ops, each executed exactly once", stats.ops, None),
@@ -174,7 +177,6 @@ def _link(port: str, connection: Connection, report: Report) -> dict[str, Any]:
         ("frames sent again, replies damaged", stats.retransmissions, stats.damaged),
         ("bytes sent, received", stats.bytes_sent, stats.bytes_received),
     ]
-    pins = _pin_bits(port)
     if pins is not None:
         rows.append(("bits on the rx pin, on the tx pin", *pins))
         report.at_least("bits on rx", pins[0], _BITS_PER_BYTE * stats.bytes_sent)
@@ -182,17 +184,18 @@ def _link(port: str, connection: Connection, report: Report) -> dict[str, Any]:
     for name, first, second in rows:
         report.line(f"{name:<34}{first:>12,}" + ("" if second is None else f"{second:>12,}"))
     report.line(f"{'round trip, smoothed':<34}{stats.round_trip * 1e3:>12,.3f} ms")
-    return {**stats.as_dict(), "pin_bits": None if pins is None else list(pins)}
 
 
 def _pin_bits(port: str) -> tuple[int, int] | None:
-    """Return the bits on the rx and tx pins of a board in this process, None of any other one."""
+    """Return the bits on rx and tx of a simulated board of this process; None of any other one."""
+    import serial
+
     if not _simulated(port):
         return None
-    from atomik_sim import find_board
-
-    status = find_board(port).status
-    return status.bits_to_device, status.bits_from_device
+    # The board outlives its port: opened again, it still has its counters.
+    with serial.serial_for_url(port) as device:
+        bits: tuple[int, int] | None = getattr(device, "pin_bits", None)
+    return bits
 
 
 def _conclude(report: Report, seconds: float) -> None:
