@@ -109,9 +109,15 @@ class RemoteContext(AtomikContext):
         """Post an accumulate."""
         if not (type(delta) is int and 0 <= delta <= self._mask):
             delta = self._operand("Delta", delta)
-        with self._lock:
+        lock = self._lock
+        # Spelled out: a with statement would call Python code at either end.
+        if not lock.acquire(False):
+            lock.wait()
+        try:
             (self._connection or self._live()).accum(self._address, delta)
             self._deltas += 1
+        finally:
+            lock.release()
 
     def read(self) -> int:
         """Return the state after all that was posted."""
@@ -268,23 +274,29 @@ class _Lock:
     child, which then gets an error in place of an endless wait.
     """
 
-    __slots__ = ("_lock", "_process")
+    __slots__ = ("_process", "acquire", "release")
 
     def __init__(self) -> None:
-        self._lock = RLock()
+        lock = RLock()
+        self.acquire = lock.acquire
+        self.release = lock.release
         self._process = os.getpid()
 
+    def wait(self) -> None:
+        """Acquire the lock, which is held."""
+        if os.getpid() != self._process:
+            raise ForkError(
+                "This context was made before fork, and belongs to the parent process: make "
+                "another one in the child, on another port, or use the parent's"
+            )
+        self.acquire()
+
     def __enter__(self) -> None:
-        if not self._lock.acquire(blocking=False):
-            if os.getpid() != self._process:
-                raise ForkError(
-                    "This context was made before fork, and belongs to the parent process: make "
-                    "another one in the child, on another port, or use the parent's"
-                )
-            self._lock.acquire()
+        if not self.acquire(False):
+            self.wait()
 
     def __exit__(self, *_: object) -> None:
-        self._lock.release()
+        self.release()
 
 
 def _release_dropped() -> None:
