@@ -113,9 +113,9 @@ def build_board(
     run_steps(json.loads(files[f"build_{_NAME}.json"])["commands"], tools, folder, report)
 
     report("Checking timing")
-    timing = _read_report(folder / _REPORT)
-    # The gate passes before the bitstream counts: one that failed is not left to be flashed.
+    # A bitstream that did not pass is not left to be flashed.
     try:
+        timing = _read_report(folder / _REPORT)
         clocks = check_timing(timing, {"clk": design.clock.hz})
     except BuildError:
         bitstream.unlink(missing_ok=True)
