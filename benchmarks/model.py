@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from statistics import median
 
 from atomik_fpga import AtomikContext
+from atomik_fpga.ports import PORT_VARIABLE
 
 from .record import Record, run
 
@@ -31,16 +32,19 @@ _CALLS = (
 
 
 def measure(number: int = _NUMBER, repeats: int = _REPEATS) -> Sequence[Record]:
-    """Time each statement ``repeats`` times, ``number`` executions at a time, in turns."""
+    """Time each call ``repeats`` times, ``number`` executions at a time, in turns."""
     source = random.Random(1)
+    context = AtomikContext(_WIDTH, source.getrandbits(_WIDTH))
+    if context.port is not None:
+        context.close()
+        raise ValueError(f"Unset {PORT_VARIABLE}: this benchmark is of the model without a port")
+    # The set-up runs inside the timed function, which makes its names locals of the loop.
+    setup = "x = x0; d = d0; context = context0"
     names = {
-        "context": AtomikContext(_WIDTH, source.getrandbits(_WIDTH)),
+        "context0": context,
         "x0": source.getrandbits(_WIDTH) | 1 << _WIDTH - 1,
         "d0": source.getrandbits(_WIDTH - 1),
     }
-    # The set-up runs inside the timed function, which makes its names locals of the loop.
-    setup = "x = x0; d = d0; context = context_"
-    names["context_"] = names.pop("context")
 
     def timer(statement: str) -> timeit.Timer:
         return timeit.Timer(statement, setup, globals=names)

@@ -42,7 +42,8 @@ class Record:
     better : str
         ``"higher"`` or ``"lower"``.
     conditions : mapping
-        What the number depends on: parameters, repeats, statistic, versions of tools.
+        What the number depends on: parameters, repeats, statistic, versions of tools. Values that
+        JSON has.
     target : float or None
         What it has to reach.
     """
@@ -52,7 +53,7 @@ class Record:
     unit: str
     label: Label
     better: Literal["higher", "lower"]
-    conditions: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    conditions: Mapping[str, object] = field(default_factory=dict)
     target: float | None = None
 
     @property
