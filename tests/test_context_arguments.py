@@ -187,3 +187,19 @@ def test_an_attribute_error_of_a_number_is_not_taken_for_a_closed_context(no_por
 
     with pytest.raises(AttributeError, match=r"^mine$"):
         AtomikContext().accum(Broken())
+
+
+def test_a_number_that_accumulates_while_it_is_converted_loses_nothing(make_context: Make) -> None:
+    context = make_context(8)
+
+    class Reentrant:
+        def __index__(self) -> int:
+            context.accum(1)
+            return 2
+
+    context.accum(Reentrant())
+    assert (context.read(), context.delta_count) == (3, 2)
+    context.load(Reentrant())
+    assert (context.read(), context.delta_count) == (2, 0)
+    assert context.swap(Reentrant()) == 3
+    assert (context.read(), context.delta_count) == (2, 0)
