@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -168,7 +168,7 @@ def watch(
     undo each other not at all. Ctrl-C ends it, with exit code 0.
     """
     with _attached(settings_of(click_ctx), port, address, baud) as context:
-        start = time.monotonic()
+        start = monotonic()
         looks = 0
         last: dict[str, str] = {}
         try:
@@ -176,7 +176,7 @@ def watch(
                 words = _words(context)
                 looks += 1
                 if words != last:
-                    seconds = time.monotonic() - start
+                    seconds = monotonic() - start
                     text = "  ".join(f"{name} {word}" for name, word in words.items())
                     _report(
                         context,
@@ -188,7 +188,7 @@ def watch(
                     last = words
                 if looks == count:
                     return
-                time.sleep(interval)
+                sleep(interval)
         except KeyboardInterrupt:
             return
 
