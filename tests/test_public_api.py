@@ -130,17 +130,22 @@ print(alice.read(), bob.read())
 
 
 def run(program: str, port: str | None = None) -> str:
-    """Run a program in an interpreter of its own and return what it prints."""
+    """Run a program in an interpreter of its own, where it must complain of nothing.
+
+    Return what it prints.
+    """
     environment = {key: value for key, value in os.environ.items() if key != "ATOMIK_PORT"}
     if port is not None:
         environment["ATOMIK_PORT"] = port
-    return subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-W", "error", "-c", program],
         env=environment,
-        check=True,
+        check=False,
         capture_output=True,
         text=True,
-    ).stdout
+    )
+    assert (result.stderr, result.returncode) == ("", 0)
+    return result.stdout
 
 
 def test_all_public_names_are_there() -> None:
@@ -280,3 +285,12 @@ def test_one_script_of_two_accounts_prints_the_same_with_and_without_a_port(port
     )
     assert run(ACCOUNTS) == expected
     assert run(ACCOUNTS, port) == expected
+
+
+def test_a_program_that_closes_nothing_ends_in_silence() -> None:
+    program = (
+        "import sys; from atomik_fpga import AtomikContext;"
+        "sys.kept = AtomikContext(8); cycle = [AtomikContext(8)]; cycle.append(cycle);"
+        "sys.kept.accum(5); print(sys.kept.read()); cycle[0].accum(1); del cycle"
+    )
+    assert run(program, "sim://") == "5\n"

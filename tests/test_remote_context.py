@@ -175,6 +175,14 @@ def test_a_dropped_context_gives_its_address_back_and_sends_nothing(peer: IdealP
     assert not peer.is_open
 
 
+def test_a_loop_that_closes_nothing_does_not_run_out_of_addresses(peer: IdealPort) -> None:
+    for number in range(3 * DEPTH):
+        context = AtomikContext(8, number, port=URL)
+        assert context.read() == number
+    assert context.address in (0, 1)
+    context.close()
+
+
 # Attaching.
 
 
