@@ -1,0 +1,380 @@
+# amaranth: UnusedElaboratable=no
+
+import random
+import re
+from collections.abc import Iterator, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+from amaranth import ResetInserter, Signal
+from amaranth.lib import data, stream
+from amaranth.lib.wiring import In, Out, Signature
+
+from atomik_hdl.table import DeltaTable, TableOp
+
+from .simulate import simulate
+
+ACCUM, LOAD, READ, SWAP, SWAP_TO, CLEAR = TableOp
+OPS = (ACCUM, LOAD, READ, SWAP, SWAP_TO)
+RESPONDING = (READ, SWAP, SWAP_TO)
+
+Request = tuple[TableOp, int, int]
+Response = tuple[int, int]
+
+SHAPES = [(1, 1), (7, 2), (64, 17), (65, 16), (7, 256)]
+
+
+class Model:
+    """References and accumulators, as the algebra has them."""
+
+    def __init__(self, depth: int) -> None:
+        self.reference = [0] * depth
+        self.accumulator = [0] * depth
+
+    def act(self, op: TableOp, address: int, operand: int) -> Response | None:
+        """Do one op; return the state and the accumulator before it if it responds."""
+        if op == CLEAR:
+            self.reference = [0] * len(self.reference)
+            self.accumulator = [0] * len(self.accumulator)
+            return None
+        accumulator = self.accumulator[address]
+        state = self.reference[address] ^ accumulator
+        if op == ACCUM:
+            self.accumulator[address] ^= operand
+        elif op != READ:
+            self.reference[address] = state if op == SWAP else operand
+            self.accumulator[address] = 0
+        return (state, accumulator) if op in RESPONDING else None
+
+    def run(self, requests: Sequence[Request]) -> list[Response]:
+        responses = (self.act(*request) for request in requests)
+        return [response for response in responses if response is not None]
+
+
+def run(
+    dut: DeltaTable,
+    requests: Sequence[Request],
+    count: int,
+    tmp_path: Path,
+    *,
+    stalls: tuple[float, float] = (0, 0),
+    seed: int = 0,
+) -> list[tuple[int, Response]]:
+    """Send the requests and take ``count`` responses, each with the clock of its transfer.
+
+    ``stalls`` are the probabilities of a pause before a request, and of one before a response.
+    """
+    responses: list[tuple[int, Response]] = []
+    rng = random.Random(seed)
+
+    async def send(ctx: Any) -> None:
+        for op, address, operand in requests:
+            while rng.random() < stalls[0]:
+                ctx.set(dut.i.payload.address, rng.randrange(dut.depth))
+                await ctx.tick()
+            ctx.set(dut.i.payload, {"op": op, "address": address, "data": operand})
+            ctx.set(dut.i.valid, 1)
+            await ctx.tick().until(dut.i.ready)
+            ctx.set(dut.i.valid, 0)
+
+    async def take(ctx: Any) -> None:
+        clock = 0
+        held: Response | None = None
+        # Some clocks more, in which nothing must come.
+        left = 30
+        while left:
+            ready = rng.random() >= stalls[1]
+            ctx.set(dut.o.ready, ready)
+            _, _, valid, word = await ctx.tick().sample(dut.o.valid, dut.o.payload)
+            response = (word.state, word.accumulator)
+            if held is not None:
+                assert valid, "valid fell without a transfer"
+                assert response == held, "payload changed without a transfer"
+            held = response if valid and not ready else None
+            if valid and ready:
+                responses.append((clock, response))
+            clock += 1
+            left -= len(responses) >= count
+
+    deadline = (len(requests) + 60) * 8 + 8 * dut.depth * (
+        2 + sum(op == CLEAR for op, *_ in requests)
+    )
+    simulate(dut, send, take, deadline=deadline, tmp_path=tmp_path)
+    return responses
+
+
+def check(
+    width: int, depth: int, requests: Sequence[Request], tmp_path: Path, **options: Any
+) -> None:
+    expected = Model(depth).run(requests)
+    dut = DeltaTable(width, depth)
+    responses = run(dut, requests, len(expected), tmp_path, **options)
+    assert [response for _, response in responses] == expected
+
+
+def read_all(depth: int) -> Iterator[Request]:
+    return ((READ, address, 0) for address in range(depth))
+
+
+class TestConstruction:
+    @pytest.mark.parametrize(
+        ("width", "depth", "address"), [(1, 1, 0), (7, 2, 1), (64, 17, 5), (256, 65_536, 16)]
+    )
+    def test_signature(self, width: int, depth: int, address: int) -> None:
+        request = data.StructLayout({"op": TableOp, "address": address, "data": width})
+        word = data.StructLayout({"state": width, "accumulator": width})
+        assert DeltaTable(width, depth).signature == Signature(
+            {"i": In(stream.Signature(request)), "o": Out(stream.Signature(word))}
+        )
+
+    def test_parameters_are_kept(self) -> None:
+        dut = DeltaTable(65, 17)
+        assert (dut.width, dut.depth) == (65, 17)
+
+    @pytest.mark.parametrize("value", [0, -1, 1.0, "8", None, True])
+    def test_a_parameter_that_is_no_positive_integer_is_refused(self, value: Any) -> None:
+        message = f"Width must be a positive integer, not {value!r}"
+        with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
+            DeltaTable(value, 16)
+        message = f"Depth must be a positive integer, not {value!r}"
+        with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
+            DeltaTable(64, value)
+
+    def test_a_parameter_that_is_too_large_is_refused(self) -> None:
+        with pytest.raises(ValueError, match=r"^Width must be at most 256, not 257$"):
+            DeltaTable(257, 16)
+        with pytest.raises(ValueError, match=r"^Depth must be at most 65536, not 65537$"):
+            DeltaTable(64, 65_537)
+
+
+class TestOps:
+    def test_every_context_is_zero_from_the_start(self, tmp_path: Path) -> None:
+        dut = DeltaTable(7, 17)
+        responses = run(dut, list(read_all(17)), 17, tmp_path)
+        assert [response for _, response in responses] == [(0, 0)] * 17
+
+    def test_responses_are_of_the_instant_before_the_op(self, tmp_path: Path) -> None:
+        requests = [
+            (LOAD, 3, 0x1234),
+            (READ, 3, 0),
+            (ACCUM, 3, 0x00FF),
+            (READ, 3, 0),
+            (SWAP, 3, 0),
+            (READ, 3, 0),
+            (ACCUM, 3, 0x000F),
+            (SWAP_TO, 3, 0x5555),
+            (READ, 3, 0),
+            (ACCUM, 3, 0x5555),
+            (READ, 3, 0),
+            (LOAD, 3, 0x8000),
+            (READ, 3, 0),
+        ]
+        expected = [
+            (0x1234, 0x0000),
+            (0x12CB, 0x00FF),
+            (0x12CB, 0x00FF),
+            (0x12CB, 0x0000),
+            (0x12C4, 0x000F),
+            (0x5555, 0x0000),
+            (0x0000, 0x5555),
+            (0x8000, 0x0000),
+        ]
+        responses = run(DeltaTable(16, 16), requests, len(expected), tmp_path)
+        assert [response for _, response in responses] == expected
+
+    def test_contexts_are_independent(self, tmp_path: Path) -> None:
+        requests = [
+            *((LOAD, address, address + 1) for address in range(17)),
+            *((ACCUM, address, 0x40) for address in range(0, 17, 3)),
+            *read_all(17),
+        ]
+        responses = run(DeltaTable(7, 17), requests, 17, tmp_path)
+        assert [response for _, response in responses] == [
+            (n + 1 ^ 0x40, 0x40) if n % 3 == 0 else (n + 1, 0) for n in range(17)
+        ]
+
+    @pytest.mark.parametrize("distance", range(1, 8))
+    def test_any_two_ops_on_one_address_at_any_distance(
+        self, distance: int, tmp_path: Path
+    ) -> None:
+        rng = random.Random(distance)
+        requests: list[Request] = []
+        for first, second in product(OPS, repeat=2):
+            between = [(ACCUM, 2 + n % 3, rng.getrandbits(16)) for n in range(distance - 1)]
+            requests += [
+                (ACCUM, 1, rng.getrandbits(16)),
+                (first, 1, rng.getrandbits(16)),
+                *between,
+                (second, 1, rng.getrandbits(16)),
+                *between,
+                (READ, 1, 0),
+            ]
+        check(16, 8, requests, tmp_path)
+
+    def test_any_three_ops_on_two_addresses(self, tmp_path: Path) -> None:
+        rng = random.Random(3)
+        requests: list[Request] = []
+        for ops in product(OPS, repeat=3):
+            for addresses in product((0, 1), repeat=3):
+                requests += zip(ops, addresses, (rng.getrandbits(7) for _ in ops), strict=True)
+        check(7, 2, [*requests, *read_all(2)], tmp_path)
+
+    def test_an_address_beyond_the_depth_touches_no_context(self, tmp_path: Path) -> None:
+        requests: list[Request] = [(LOAD, address, address + 1) for address in range(17)]
+        for address, op in product(range(17, 32), (LOAD, ACCUM)):
+            requests.append((op, address, 0x2A))
+        responses = run(DeltaTable(7, 17), [*requests, *read_all(17)], 17, tmp_path)
+        assert [response for _, response in responses] == [(n + 1, 0) for n in range(17)]
+
+
+class TestClear:
+    @pytest.mark.parametrize(("width", "depth"), SHAPES)
+    def test_acts_between_the_requests_before_and_after(
+        self, width: int, depth: int, tmp_path: Path
+    ) -> None:
+        rng = random.Random(depth)
+        requests: list[Request] = []
+        for _ in range(3):
+            requests += ((LOAD, n, rng.getrandbits(width)) for n in range(depth))
+            requests += ((SWAP, depth - 1, 0), (ACCUM, 0, 1), (READ, 0, 0), (CLEAR, 0, 0))
+            requests += ((ACCUM, depth - 1, 1), (ACCUM, 0, 1), *read_all(depth))
+        check(width, depth, requests, tmp_path)
+
+    @pytest.mark.parametrize("depth", [1, 2, 4, 17])
+    @pytest.mark.parametrize("pause", [0, 0.7])
+    def test_any_address_right_after_it(self, depth: int, pause: float, tmp_path: Path) -> None:
+        requests: list[Request] = []
+        for address, op in product(range(depth), OPS):
+            requests += ((LOAD, address, 0x55), (CLEAR, address, 0x7F), (op, address, 0x33))
+            requests += ((READ, address, 0), (READ, depth - 1, 0))
+        check(7, depth, requests, tmp_path, stalls=(pause, 0))
+
+    @pytest.mark.parametrize("depth", [1, 2, 17])
+    def test_ready_is_low_for_depth_clocks_and_after_a_reset_too(
+        self, depth: int, tmp_path: Path
+    ) -> None:
+        dut = DeltaTable(7, depth)
+
+        async def low(ctx: Any) -> int:
+            clocks = 0
+            while not ctx.get(dut.i.ready):
+                clocks += 1
+                await ctx.tick()
+            return clocks
+
+        async def testbench(ctx: Any) -> None:
+            assert await low(ctx) == depth
+            for _ in range(2):
+                ctx.set(dut.i.payload.op, CLEAR)
+                ctx.set(dut.i.valid, 1)
+                await ctx.tick()
+                ctx.set(dut.i.valid, 0)
+                assert await low(ctx) == depth
+
+        simulate(dut, testbench, deadline=200, tmp_path=tmp_path)
+
+
+class TestReset:
+    @pytest.mark.parametrize("clocks", range(1, 12))
+    def test_drops_what_is_in_flight_and_clears_every_context(
+        self, clocks: int, tmp_path: Path
+    ) -> None:
+        depth = 5
+        table = DeltaTable(7, depth)
+        reset = Signal()
+        dut = ResetInserter(reset)(table)
+        responses = []
+
+        async def testbench(ctx: Any) -> None:
+            ctx.set(table.o.ready, 0)
+            ctx.set(table.i.valid, 1)
+            for n in range(depth):
+                ctx.set(table.i.payload, {"op": LOAD, "address": n, "data": 0x55})
+                await ctx.tick().until(table.i.ready)
+            for n in range(clocks):
+                op = RESPONDING[n % 3]
+                ctx.set(table.i.payload, {"op": op, "address": n % depth, "data": 0x2A})
+                await ctx.tick()
+            ctx.set(reset, 1)
+            await ctx.tick()
+            ctx.set(reset, 0)
+            assert ctx.get(table.i.ready) == 0
+            assert ctx.get(table.o.valid) == 0
+            ctx.set(table.o.ready, 1)
+            for n in range(depth):
+                ctx.set(table.i.payload, {"op": READ, "address": n, "data": 0})
+                await ctx.tick().until(table.i.ready)
+            ctx.set(table.i.valid, 0)
+            await ctx.tick().repeat(30)
+
+        async def take(ctx: Any) -> None:
+            async for _, _, valid, ready, word in ctx.tick().sample(
+                table.o.valid, table.o.ready, table.o.payload
+            ):
+                if valid and ready:
+                    responses.append((word.state, word.accumulator))
+                if len(responses) == depth:
+                    return
+
+        simulate(dut, testbench, take, deadline=200, tmp_path=tmp_path)
+        assert responses == [(0, 0)] * depth
+
+
+class TestTiming:
+    def test_response_seven_clocks_after_its_request(self, tmp_path: Path) -> None:
+        # The first request transfers after the sweep: in clock 16, counted from 0.
+        ((clock, _),) = run(DeltaTable(7, 16), [(READ, 0, 0)], 1, tmp_path)
+        assert clock == 16 + 7
+
+    @pytest.mark.parametrize("op", RESPONDING)
+    def test_one_request_and_one_response_a_clock(self, op: TableOp, tmp_path: Path) -> None:
+        responses = run(DeltaTable(7, 16), [(op, 5, n % 128) for n in range(100)], 100, tmp_path)
+        assert [clock for clock, _ in responses] == list(range(23, 123))
+
+    @pytest.mark.parametrize(("pause", "expected"), [(0, 15), (6, 12)])
+    def test_requests_stop_when_no_responses_are_taken(
+        self, pause: int, expected: int, tmp_path: Path
+    ) -> None:
+        dut = DeltaTable(7, 16)
+
+        async def testbench(ctx: Any) -> None:
+            await ctx.tick().until(dut.i.ready)
+            taken = 0
+            ctx.set(dut.i.payload.op, READ)
+            for clock in range(200):
+                ctx.set(dut.i.valid, clock % (pause + 1) == 0)
+                _, _, ready, valid = await ctx.tick().sample(dut.i.ready, dut.i.valid)
+                taken += ready and valid
+            assert taken == expected
+            assert ctx.get(dut.i.ready) == 0
+            ctx.set(dut.i.valid, 0)
+            ctx.set(dut.o.ready, 1)
+            given = 0
+            for _ in range(40):
+                _, _, valid = await ctx.tick().sample(dut.o.valid)
+                given += valid
+            assert given == expected
+            assert ctx.get(dut.i.ready) == 1
+
+        simulate(dut, testbench, deadline=400, tmp_path=tmp_path)
+
+
+class TestRandom:
+    @pytest.mark.parametrize(("width", "depth"), SHAPES)
+    @pytest.mark.parametrize("stalls", [(0, 0), (0.5, 0), (0, 0.6), (0.3, 0.3)])
+    def test_any_traffic_is_as_the_model_has_it(
+        self, width: int, depth: int, stalls: tuple[float, float], tmp_path: Path
+    ) -> None:
+        rng = random.Random(f"{width} {depth} {stalls}")
+        hot = [rng.randrange(depth) for _ in range(3)]
+        requests = [
+            (
+                CLEAR if rng.random() < 0.005 else rng.choice(OPS),
+                rng.choice([*hot, rng.randrange(depth)]),
+                rng.getrandbits(width),
+            )
+            for _ in range(400)
+        ]
+        check(width, depth, requests, tmp_path, stalls=stalls, seed=width)
