@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["RemoteContext"]
 
 #: Addresses of contexts that were dropped without `close`. A finalizer can run in the midst of the
-#: connection's own work, so it only notes them here, and the next context gives them back.
+#: connection's own work, so it only notes them here; see `_take_back`.
 _dropped: deque[tuple[Connection, int]] = deque()
 
 
@@ -38,8 +38,9 @@ class RemoteContext(AtomikContext):
 
     A constructed context holds an address from the constructor to `close` or the end of ``with``.
     If it is used after a ``with`` block, it takes the lowest free address anew. One that is dropped
-    without `close` gives its address back, but sends nothing: the word stays as it is until the
-    address is taken again, and the port stays open until the process ends.
+    without `close` sends nothing: its word stays as it is, and its address is given back when the
+    next context of the port is made or closed. Without such a one the port stays open until the
+    process ends.
 
     Parameters are those of `AtomikContext`; here ``port``, or the environment, names a port.
     """
@@ -88,7 +89,7 @@ class RemoteContext(AtomikContext):
             undo.callback(connection.close)
             context._set_word(connection.info.width if width is None else width, strict)
             context._check_width(connection)
-            _release_dropped()
+            _take_back(connection)
             connection.claim(number)
             undo.callback(connection.release, number)
             if context._width < connection.info.width:
@@ -213,7 +214,7 @@ class RemoteContext(AtomikContext):
             connection = connect(self._url, baud=self._baud)
             undo.callback(connection.close)
             self._check_width(connection)
-            _release_dropped()
+            _take_back(connection)
             address = connection.allocate()
             undo.callback(connection.release, address)
             connection.load(address, reference)
@@ -231,6 +232,7 @@ class RemoteContext(AtomikContext):
         self._deltas = 0
         with ExitStack() as at_last:
             at_last.callback(connection.close)
+            at_last.callback(_take_back, connection)
             at_last.callback(connection.release, self._address)
             if not self._attached:
                 connection.load(self._address, 0)
@@ -299,10 +301,18 @@ class _Lock:
         self.release()
 
 
-def _release_dropped() -> None:
-    while True:
+def _take_back(connection: Connection) -> None:
+    """Give back what dropped contexts of ``connection`` held. The caller holds a reference too, so
+    that the port stays open here.
+    """
+    for _ in range(len(_dropped)):
         try:
-            connection, address = _dropped.popleft()
+            origin, address = _dropped.popleft()
         except IndexError:
+            # Another thread was faster.
             return
-        connection.release(address)
+        if origin is connection:
+            connection.release(address)
+            connection.close()
+        elif origin.error is None:
+            _dropped.append((origin, address))
