@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atomik_fpga import AtomikContext
@@ -20,6 +20,8 @@ INTEGERS = st.one_of(
     st.integers(-(1 << 70), 1 << 70), st.sampled_from([0, 1, -1, 1 << 63, 1 << 64, -(1 << 63)])
 )
 NAMES = ["load", "accum", "rollback", "swap", "swap to", "read"]
+#: The same examples in every run, however busy the machine is.
+reproducible = settings(deadline=None, derandomize=True)
 OPS = st.lists(st.tuples(st.sampled_from(NAMES), INTEGERS), max_size=30)
 
 
@@ -87,6 +89,7 @@ def do(context: AtomikContext, name: str, value: int) -> int | None:
     return None
 
 
+@reproducible
 @given(WIDTHS, INTEGERS, OPS)
 def test_any_program_gives_what_the_oracle_gives(
     width: int, initial: int, program: list[tuple[str, int]]
@@ -104,6 +107,7 @@ def test_any_program_gives_what_the_oracle_gives(
         assert context.is_clean == (oracle.accumulator == 0)
 
 
+@reproducible
 @given(WIDTHS, INTEGERS, st.lists(INTEGERS, max_size=8), st.randoms(use_true_random=False))
 def test_the_order_of_deltas_does_not_matter(
     width: int, initial: int, deltas: list[int], random: Any
@@ -118,6 +122,7 @@ def test_the_order_of_deltas_does_not_matter(
     assert states[0] == states[1]
 
 
+@reproducible
 @given(WIDTHS, INTEGERS, st.lists(INTEGERS, max_size=8), INTEGERS)
 def test_rollback_undoes_an_accum_wherever_it_was(
     width: int, initial: int, deltas: list[int], undone: int
@@ -132,6 +137,7 @@ def test_rollback_undoes_an_accum_wherever_it_was(
     assert with_it.delta_count == without.delta_count + 2
 
 
+@reproducible
 @given(WIDTHS, INTEGERS, st.lists(INTEGERS, max_size=6), st.lists(INTEGERS, max_size=6))
 def test_merge_is_as_if_all_deltas_had_come_to_one_context(
     width: int, initial: int, mine: list[int], theirs: list[int]
@@ -147,6 +153,7 @@ def test_merge_is_as_if_all_deltas_had_come_to_one_context(
     assert left.snapshot() == both.snapshot()
 
 
+@reproducible
 @given(WIDTHS, INTEGERS, OPS)
 def test_a_snapshot_restores_to_the_same_future(
     width: int, initial: int, program: list[tuple[str, int]]
@@ -161,6 +168,7 @@ def test_a_snapshot_restores_to_the_same_future(
         assert context.snapshot() == copied.snapshot()
 
 
+@reproducible
 @given(WIDTHS, INTEGERS)
 def test_strict_differs_only_where_it_raises(width: int, value: int) -> None:
     strict, lenient = AtomikContext(width, strict=True), AtomikContext(width)

@@ -20,6 +20,7 @@ from atomik_fpga import (
     NoFreeContextError,
     WidthError,
 )
+from atomik_fpga.remote import RemoteContext
 
 from .backends import model_port
 from .ideal_peer import IdealPort
@@ -90,6 +91,13 @@ def test_a_context_wider_than_the_device_is_refused_and_takes_no_address(peer: I
     assert not peer.is_open
     with AtomikContext(64, port=URL) as context:
         assert context.address == 0
+
+
+def test_the_class_of_contexts_on_a_device_needs_a_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ATOMIK_PORT", raising=False)
+    message = "RemoteContext needs a port; AtomikContext works without one"
+    with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
+        RemoteContext(8)
 
 
 def test_wrong_arguments_are_found_before_the_port_is_opened(peer: IdealPort) -> None:
@@ -309,8 +317,6 @@ def test_repr_does_not_raise_when_the_link_is_lost(peer: IdealPort) -> None:
 
 
 def test_repr_of_a_context_that_was_never_made_does_not_raise() -> None:
-    from atomik_fpga.remote import RemoteContext
-
     assert repr(object.__new__(RemoteContext)) == "AtomikContext(closed)"
 
 
