@@ -22,7 +22,7 @@ CHECK_EVERY: Final = 100
 _BALANCE_BITS: Final = 32
 
 _ORDERS: Final = 4
-_DELTAS: Final = 24
+_DELTAS: Final = 16
 _SEED: Final = 1
 
 
@@ -74,6 +74,7 @@ class _Step:
 
 _ONE_CONTEXT: Final = (
     _Step("read", (), 0x5000),
+    _Step("accum", (0x0222,)),
     _Step("load", (0x1000,)),
     _Step("accum", (0x00FF,)),
     _Step("accum", (0x0F00,)),

@@ -38,8 +38,8 @@ def ctx() -> None:
 
     The commands attach to the context at ADDRESS and clear nothing, neither when they start nor
     when they end. They open a session of their own: a program that is connected to the same board
-    is told so at its next call. Integers are decimal, 0x…, or negative. In JSON, words are strings
-    of hexadecimal digits.
+    is told so at its next call. Integers may be hexadecimal (0x2a) and negative (-1). In JSON,
+    words are strings of hexadecimal digits.
     """
 
 

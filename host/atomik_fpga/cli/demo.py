@@ -159,7 +159,7 @@ def _choose(
     count = default if wanted is None else wanted
     chosen = [event for event in events[:count] if event.account < contexts]
     report.title(f"2. {len(chosen):,} account events into {contexts} contexts, one an account")
-    report.line("balance changes from old to new: accum(old ^ new); a reversal: rollback(…)")
+    report.line("balance changes from old to new: accum(old ^ new); a reversal: rollback(delta)")
     if count < len(events):
         why = ", which is what Amaranth's simulator does in a minute" if wanted is None else ""
         report.line(f"these are the first {count:,} of {len(events):,}{why}")
