@@ -312,6 +312,9 @@ class SimBoard:
     def _run(self) -> None:
         failure: str | None = "The simulated board stopped with an unexpected error"
         try:
+            if self._engine.clocks == 0:
+                # The line is at rest when a board comes up; a receiver waits for that.
+                self._engine.transfer([IDLE])
             while self._await_work():
                 self._step()
             failure = None
@@ -348,6 +351,7 @@ class SimBoard:
             data = bytes(self._to_send[: self._engine.batch])
             del self._to_send[: len(data)]
             self._sending = bool(data)
+            self._condition.notify_all()
         if reset:
             self._engine.reset()
         received = self._engine.transfer(list(self.to_device(data)) if data else [IDLE])

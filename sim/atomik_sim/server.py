@@ -97,6 +97,10 @@ class _Pump:
         finally:
             self._end()
             self._outward.join()
+            # Cancelling is remembered for a call that comes too late for it: there is none now.
+            with suppress(OSError, ClosedError):
+                self._board.read(0)
+                self._board.write(b"")
             self._ended()
 
     def _from_device(self) -> None:

@@ -7,6 +7,7 @@ board lives as long as the process: who opens the same URL again finds the state
 from __future__ import annotations
 
 import errno
+import sys
 from typing import Any
 
 from serial import (
@@ -75,6 +76,9 @@ class Serial(SerialBase):
         if self._board is not None:
             board, self._board = self._board, None
             self.is_open = False
+            if sys.is_finalizing():
+                # The board's thread was frozen, perhaps with the board's lock in its hands.
+                return
             board.cancel_read()
             board.cancel_write()
             give_back_board(board)

@@ -1,0 +1,210 @@
+"""The device on Amaranth's simulator, driven at its pins."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from amaranth.hdl import ClockDomain, Module
+from amaranth.sim import Simulator
+
+from atomik_fpga.protocol import Info
+from atomik_hdl.device import DeltaDevice
+from atomik_sim import BoardOptions, SimBoard
+from atomik_sim.amaranth_engine import AmaranthEngine
+from atomik_sim.pins import BREAK, CHARACTER_BITS, IDLE, character
+from atomik_sim.scheduler import Scheduler
+
+from .wire import (
+    ACCUM,
+    ACK,
+    INFO,
+    LOAD,
+    NAK,
+    NO_SESSION,
+    OPENED,
+    PEEK,
+    READ,
+    SWAP,
+    VALUES,
+    Reply,
+    Session,
+    info_frame,
+    run,
+)
+
+PATIENCE = 60.0
+CLOCKS_PER_BIT = 4
+SESSION = Session()
+
+
+class Line:
+    """A board's port, a frame at a time."""
+
+    def __init__(self, board: SimBoard) -> None:
+        self.board = board
+
+    def ask(self, *frames: bytes) -> Reply:
+        """Send frames; return the reply to the last one that has one."""
+        self.board.write(b"".join(frames))
+        reply = b""
+        while not reply.endswith(b"\0"):
+            byte = self.board.read(1, PATIENCE)
+            assert byte
+            reply += byte
+        return SESSION.decode(reply[:-1])
+
+
+@pytest.fixture
+def line() -> Iterator[Line]:
+    board = SimBoard(BoardOptions(contexts=5, width=12))
+    yield Line(board)
+    board.close()
+
+
+def test_the_device_says_what_the_options_say(line: Line) -> None:
+    reply = line.ask(info_frame(0x1234))
+    assert (reply.kind, reply.next) == (INFO, 0x1234)
+    info = Info.unpack(reply.payload)
+    assert (info.depth, info.width, info.clock_hz, info.baud) == (5, 12, 12_000_000, 3_000_000)
+
+
+def test_ops_act_on_the_contexts(line: Line) -> None:
+    assert line.ask(SESSION.open()).kind == OPENED
+    assert line.ask(SESSION.data(0, run(LOAD, 4, 0x123, size=2))).kind == ACK
+    assert line.ask(SESSION.data(1, run(ACCUM, 4, 0xF0F, size=2))).kind == ACK
+    peeked = line.ask(SESSION.data(2, run(PEEK, 4, count=1)))
+    assert (peeked.kind, peeked.opcount, peeked.values(2)) == (VALUES, 3, [0xE2C, 0xF0F])
+    assert line.ask(SESSION.data(3, run(SWAP, 4, count=1))).values(2) == [0xE2C]
+
+
+def test_ten_bits_go_over_a_pin_for_each_byte(line: Line) -> None:
+    request = info_frame(0)
+    line.ask(request)
+    status = line.board.status
+    assert status.bytes_to_device == len(request)
+    assert status.bits_to_device == CHARACTER_BITS * status.bytes_to_device
+    assert status.bits_from_device == CHARACTER_BITS * status.bytes_from_device > 0
+
+
+def test_a_flipped_bit_on_the_line_is_refused_by_the_device(line: Line) -> None:
+    line.ask(SESSION.open())
+    line.board.to_device = lambda data: [character(data[0]) ^ 1 << 5]
+    assert line.ask(SESSION.data(0, run(LOAD, 0, 1, size=2)), b"\x10").kind == NAK
+
+
+def test_a_frame_with_a_break_in_it_is_refused_by_the_device(line: Line) -> None:
+    line.ask(SESSION.open())
+    frame = SESSION.data(0, run(LOAD, 0, 1, size=2))
+    line.board.to_device = lambda data: [character(data[0]), BREAK, IDLE]
+    line.board.write(frame[:3])
+    line.board.drain()
+    line.board.to_device = lambda data: [character(data[0])]
+    assert line.ask(frame[3:]).kind == NAK
+
+
+def test_a_reset_ends_the_session_and_clears_the_contexts(line: Line) -> None:
+    line.ask(SESSION.open())
+    line.ask(SESSION.data(0, run(LOAD, 4, 0x123, size=2)))
+    line.board.reset()
+    assert line.ask(SESSION.data(1, run(READ, 4, count=1))).kind == NO_SESSION
+    assert line.ask(SESSION.open()).kind == OPENED
+    assert line.ask(SESSION.data(0, run(READ, 4, count=1))).values(2) == [0]
+
+
+def test_a_device_is_idle_only_after_a_character_of_silence() -> None:
+    engine = AmaranthEngine(BoardOptions(contexts=1, width=1))
+    assert not engine.idle
+    while not engine.idle:
+        engine.transfer([IDLE])
+    engine.transfer([character(0x55)])
+    assert not engine.idle
+    engine.transfer([IDLE])
+    assert engine.idle
+
+
+def test_a_device_that_answers_is_not_idle_before_its_last_stop_bit() -> None:
+    engine = AmaranthEngine(BoardOptions())
+    request = b"\0" + info_frame(7)
+    assert engine.transfer([character(byte) for byte in request]) == b""
+    reply = bytearray()
+    while not engine.idle:
+        reply += engine.transfer([IDLE])
+    assert SESSION.decode(reply[:-1]).next == 7
+    assert engine.transfer([IDLE] * 100) == b""
+
+
+def traffic(width: int, seed: int) -> bytes:
+    """Frames that are executed, refused, damaged and repeated, and some noise."""
+    rng = random.Random(seed)
+    size = -(-width // 8)
+
+    def operand() -> int:
+        return rng.getrandbits(width)
+
+    frames = [
+        SESSION.data(0, run(LOAD, 0, operand(), size=size)),
+        info_frame(1),
+        SESSION.open(),
+        SESSION.data(0, run(LOAD, 1, operand(), operand(), size=size)),
+        SESSION.data(1, run(ACCUM, 1, operand(), operand(), operand(), size=size)),
+        SESSION.data(2, run(PEEK, 0, count=3)),
+        rng.randbytes(5) + b"\0",
+        SESSION.data(2, run(PEEK, 0, count=3)),
+        SESSION.data(3, run(SWAP, 2, count=1)),
+        SESSION.data(4, run(ACCUM, 3, operand(), size=size)),
+    ]
+    return b"\0".join(frames)
+
+
+@pytest.mark.parametrize("width", [1, 7, 65])
+def test_each_clock_ends_as_on_amaranths_own_simulator(width: int) -> None:
+    levels = [
+        character(byte) >> bit & 1
+        for byte in traffic(width, seed=width)
+        for bit in range(CHARACTER_BITS)
+        for _ in range(CLOCKS_PER_BIT)
+    ] + [1] * 2000
+    reset_at = len(levels) - 700
+
+    def device() -> Any:
+        return DeltaDevice(12_000_000, 3_000_000, width, 3)
+
+    def outputs(dut: Any) -> list[Any]:
+        return [dut.tx, dut.busy, dut.session, dut.error]
+
+    dut = device()
+    scheduler = Scheduler(dut)
+    slots = [scheduler.slot(signal) for signal in outputs(dut)]
+    ours = []
+    for clock, level in enumerate(levels):
+        scheduler.update(scheduler.slot(dut.rx), level)
+        ours.append(tuple(slot.curr for slot in slots))
+        if clock == reset_at:
+            scheduler.reset()
+        else:
+            scheduler.clock()
+
+    reference = device()
+    domain = ClockDomain("sync")
+    top = Module()
+    top.domains.sync = domain
+    top.submodules.device = reference
+    theirs = []
+
+    async def testbench(ctx: Any) -> None:
+        for clock, level in enumerate(levels):
+            ctx.set(reference.rx, level)
+            ctx.set(domain.rst, clock == reset_at)
+            _, _, *values = await ctx.tick().sample(*outputs(reference))
+            theirs.append(tuple(values))
+
+    simulator = Simulator(top)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(testbench)
+    simulator.run()
+
+    assert ours == theirs
+    assert {signals[0] for signals in ours} == {0, 1}
