@@ -6,7 +6,7 @@ import zlib
 
 import pytest
 from cobs import cobs
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from atomik_fpga.framing import (
@@ -34,6 +34,7 @@ def shift_zeros(register: int, bits: int = 32) -> int:
     return register
 
 
+@settings(deadline=None)
 @given(st.one_of(st.binary(max_size=700), mixed))
 @example(b"")
 @example(b"\0")
@@ -46,11 +47,13 @@ def test_encoding_is_that_of_the_cobs_package(data):
     assert cobs_encode(data) == cobs.encode(data)
 
 
+@settings(deadline=None)
 @given(st.one_of(st.binary(max_size=700), mixed))
 def test_decoding_undoes_encoding(data):
     assert cobs_decode(cobs_encode(data)) == data
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_decoding_refuses_what_the_cobs_package_refuses(data):
     try:
@@ -78,11 +81,13 @@ def test_decoding_says_what_is_wrong(data, message):
     assert str(caught.value) == message
 
 
+@settings(deadline=None)
 @given(keys)
 def test_mask_is_the_crc_register_after_32_zero_bits(key):
     assert key_mask(key) == shift_zeros(key)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=272), st.one_of(st.just(0), keys))
 def test_one_crc_over_a_whole_frame_leaves_the_residue_xor_the_mask(content, key):
     whole = cobs.decode(seal(content, key)[:-1])
@@ -90,6 +95,7 @@ def test_one_crc_over_a_whole_frame_leaves_the_residue_xor_the_mask(content, key
     assert register ^ CRC_RESIDUE == shift_zeros(key)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=272), st.one_of(st.just(0), keys))
 def test_unsealing_gives_content_and_key(content, key):
     frame = seal(content, key)
@@ -98,6 +104,7 @@ def test_unsealing_gives_content_and_key(content, key):
     assert unseal(frame[:-1]) == (content, key)
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=1, max_size=100), keys, st.data())
 def test_a_flipped_bit_is_not_taken_for_the_same_session(content, key, data):
     body = bytearray(seal(content, key)[:-1])
@@ -116,6 +123,7 @@ def test_a_frame_without_room_for_a_check_field_is_refused():
     assert str(caught.value) == "Frame must have at least 4 bytes, not 3"
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=20).map(lambda b: b.replace(b"\0", b"")), max_size=8), st.data())
 def test_deframer_gives_the_frames_however_the_bytes_are_cut(bodies, data):
     line = b"".join(body + b"\0" for body in bodies)

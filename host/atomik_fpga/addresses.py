@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 from .errors import ContextInUseError, NoFreeContextError
 
 __all__ = ["AddressBook"]
@@ -22,8 +24,9 @@ class AddressBook:
         self._depth = depth
         self._url = url
         self._taken: set[int] = set()
-        # No address below this one is free.
+        # No address below this one is free, but for those just released.
         self._lowest = 0
+        self._released: deque[int] = deque()
 
     def allocate(self) -> int:
         """Take the lowest free address.
@@ -33,6 +36,7 @@ class AddressBook:
         NoFreeContextError
             If there is none.
         """
+        self._take_back()
         while self._lowest in self._taken:
             self._lowest += 1
         if self._lowest >= self._depth:
@@ -51,6 +55,7 @@ class AddressBook:
         ContextInUseError
             If it is taken.
         """
+        self._take_back()
         if address in self._taken:
             raise ContextInUseError(
                 f"Context {address} of {self._url} is in use in this process: close the other "
@@ -59,6 +64,11 @@ class AddressBook:
         self._taken.add(address)
 
     def release(self, address: int) -> None:
-        """Give an address back; a free one stays free."""
-        self._taken.discard(address)
-        self._lowest = min(self._lowest, address)
+        """Give an address back; a free one stays free. Needs no lock, and takes none."""
+        self._released.append(address)
+
+    def _take_back(self) -> None:
+        while self._released:
+            address = self._released.popleft()
+            self._taken.discard(address)
+            self._lowest = min(self._lowest, address)

@@ -218,6 +218,9 @@ class Channel:
                 elif (due := min(self._flush_at, self._deadline(now))) > now:
                     self._wake_at = due
                     self._pace.wait(None if due == NEVER else due - now)
+                elif self._writing:
+                    # What is due is up to the thread that writes, and that may take its time.
+                    self._pace.wait(_HOLD)
                 if self._ending or self._error is not None:
                     return
             self._pump()

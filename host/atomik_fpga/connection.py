@@ -149,9 +149,11 @@ class Connection(Channel):
         return number
 
     def release(self, address: int) -> None:
-        """Give an address back. Free ones stay free; never raises for a lost link."""
-        with self._lock:
-            self._addresses.release(address)
+        """Give an address back. Never raises.
+
+        It takes no lock, so that a finaliser may call it at any moment.
+        """
+        self._addresses.release(address)
 
     # Posted ops.
 
@@ -288,7 +290,7 @@ class Connection(Channel):
             self._references = 0
             if _registry.get(self.url) is self:
                 del _registry[self.url]
-        self._finish()
+            self._finish()
 
     def __enter__(self) -> Self:
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import chain
 from zlib import crc32
 
@@ -13,6 +14,7 @@ __all__ = ["Deframer", "FramingError", "cobs_decode", "cobs_encode", "key_mask",
 _BLOCK = 254
 _CODES = [bytes([length + 1]) for length in range(_BLOCK)]
 _FULL = b"\xff"
+_ZEROS = re.compile(rb"\0(\0*)").split
 _REGISTER_ONES = 0xFFFF_FFFF
 
 
@@ -30,12 +32,20 @@ def cobs_encode(data: bytes) -> bytes:
     bytes
         No zero in it; one byte longer than ``data``, and one more for each 254 bytes without zero.
     """
-    pieces = data.split(b"\0")
+    # Pieces without zeros, and between them what stretches of zeros have beyond their first one.
+    split = _ZEROS(data)
+    pieces = split[::2]
     lengths = list(map(len, pieces))
     if max(lengths) < _BLOCK:
-        return b"".join(
-            chain.from_iterable(zip(map(_CODES.__getitem__, lengths), pieces, strict=True))
-        )
+        split.append(b"")
+        codes = map(_CODES.__getitem__, lengths)
+        parts = chain.from_iterable(zip(codes, pieces, split[1::2], strict=True))
+        # A further zero is an empty block, whose code is 1.
+        return b"".join(parts).replace(b"\0", b"\1")
+    return _encode_long(data.split(b"\0"))
+
+
+def _encode_long(pieces: list[bytes]) -> bytes:
     parts: list[bytes] = []
     last = len(pieces) - 1
     for number, piece in enumerate(pieces):

@@ -92,6 +92,7 @@ class FrameBuilder:
         # The open run, if it has operands. `_accum_next` and `_load_next` are the addresses with
         # which an op would go on with it, or -1: one comparison decides in the usual case.
         self._op = Op.ACCUM
+        self._each = False
         self._first = 0
         self._operands: list[int] = []
         self._limit = 0
@@ -108,12 +109,13 @@ class FrameBuilder:
         operands = self._operands
         if address == self._accum_next:
             operands.append(delta)
-            if self._op is Op.ACCUM_EACH:
-                self._accum_next += 1
+            if self._each:
+                self._accum_next = address + 1
             return None if len(operands) < self._limit else self._end_full_run()
         if len(operands) == 1 and self._accum_next == self._first == address - 1:
             # A run of one goes on either way: here with the neighbour.
             self._op = Op.ACCUM_EACH
+            self._each = True
             operands.append(delta)
             self._accum_next = address + 1
             return None if len(operands) < self._limit else self._end_full_run()
@@ -167,6 +169,7 @@ class FrameBuilder:
         self._end_run()
         full = self._make_room(self._size)
         self._op = op
+        self._each = False
         self._first = address
         self._operands.append(operand)
         self._limit = min(MAX_COUNT, (self._room - self._used - RUN_HEADER.size) // self._size)

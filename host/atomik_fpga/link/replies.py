@@ -9,10 +9,11 @@ from ..protocol import REPLY_HEADER, Kind
 
 __all__ = ["DeviceReply", "parse_reply"]
 
+_KINDS = {int(kind): kind for kind in Kind}
 _SESSIONLESS = frozenset({Kind.OPENED, Kind.INFO, Kind.NO_SESSION, Kind.OPEN_REFUSED})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class DeviceReply:
     """An undamaged reply of the session, or a sessionless one.
 
@@ -54,12 +55,12 @@ def parse_reply(body: bytes, mask: int | None) -> DeviceReply | None:
     """
     try:
         content, difference = unseal(body)
-        if len(content) < REPLY_HEADER.size:
-            return None
-        number, status, opcount = REPLY_HEADER.unpack_from(content)
-        kind = Kind(status & 0xF)
-    except (FramingError, ValueError):
+    except FramingError:
         return None
-    if difference != (0 if kind in _SESSIONLESS else mask):
+    if len(content) < REPLY_HEADER.size:
+        return None
+    number, status, opcount = REPLY_HEADER.unpack_from(content)
+    kind = _KINDS.get(status & 0xF)
+    if kind is None or difference != (0 if kind in _SESSIONLESS else mask):
         return None
     return DeviceReply(kind, number, status >> 4, opcount, content[REPLY_HEADER.size :])
