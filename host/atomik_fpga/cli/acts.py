@@ -119,9 +119,9 @@ def accounts(stage: Stage, events: Sequence[Event], contexts: int) -> None:
         Accounts, each with a context.
     """
     report = stage.report
-    report.line(
-        f"{'events':>6}  {'balances equal':>14}  {'sum on the board':>18}  {'by the fold':>14}"
-    )
+    if stage.width < _BALANCE_BITS:
+        report.line(f"balances are compared modulo 2 ** {stage.width}, the width of a context")
+    report.line(f"{'events':>6}{'balances equal':>18}{'cents on the board':>22}{'by the fold':>16}")
     ledger = Ledger()
     with ExitStack() as stack:
         with working(stage.settings, f"taking {contexts} contexts", contexts) as progress:
@@ -159,7 +159,7 @@ def _compare(stage: Stage, event: int, states: Sequence[int], ledger: Ledger) ->
     for account, (state, balance) in enumerate(zip(states, balances, strict=True)):
         equal += stage.report.compare(f"account {account} after event {event}", state, balance)
     stage.report.line(
-        f"{event:6}  {f'{equal} of {len(states)}':>14}  {sum(states):18,}  {sum(balances):14,}"
+        f"{event:6}{f'{equal} of {len(states)}':>18}{sum(states):22,}{sum(balances):16,}"
     )
 
 

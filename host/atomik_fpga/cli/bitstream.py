@@ -31,11 +31,13 @@ __all__ = ["build"]
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder for bitstream, report and manifest.  [default: build/BOARD]",
 )
-@click.option("--freq", type=click.FloatRange(min=0, min_open=True), help="Fabric clock in MHz.")
-@click.option("--baud", type=click.IntRange(min=1), help="Line rate in bit/s.")
-@click.option("--contexts", type=click.IntRange(min=1), help="Contexts in the table.")
-@click.option("--width", type=click.IntRange(min=1), help="Bits a context.")
-@click.option("--seed", type=click.IntRange(min=0), help="Seed of place and route.")
+@click.option(
+    "--freq", type=click.FloatRange(min=0, min_open=True), metavar="F", help="Fabric clock in MHz."
+)
+@click.option("--baud", type=click.IntRange(min=1), metavar="N", help="Line rate in bit/s.")
+@click.option("--contexts", type=click.IntRange(min=1), metavar="N", help="Contexts in the table.")
+@click.option("--width", type=click.IntRange(min=1), metavar="N", help="Bits a context.")
+@click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Seed of place and route.")
 @json_option
 @verbosity_options
 @click.pass_context

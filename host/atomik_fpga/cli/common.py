@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
+from threading import Timer
 from typing import IO, Any, Final, TypeVar
 
 import click
@@ -33,6 +34,8 @@ __all__ = [
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 _LOGGER: Final = "atomik_fpga"
+#: Seconds before progress is shown.
+_PATIENCE: Final = 0.5
 
 
 class ExitCode(IntEnum):
@@ -129,6 +132,7 @@ def port_options(
         command = click.option(
             "--baud",
             type=click.IntRange(min=1),
+            metavar="N",
             help="Line rate in bit/s.  [default: the port's usual one]",
         )(command)
         return click.option(
@@ -177,7 +181,7 @@ def missing_extra(extra: str, what: str, error: ModuleNotFoundError) -> Exceptio
 
 
 def integer(text: str | int) -> int:
-    """Read an integer: decimal, 0x…, 0o…, 0b…, with underscores, negative.
+    """Read an integer: decimal, 0xff, 0o17, 0b11, 1_000, or negative.
 
     Raises
     ------
@@ -224,7 +228,7 @@ def print_json(result: Mapping[str, Any]) -> None:
 def working(
     settings: Settings, text: str, total: int | None = None
 ) -> Iterator[Callable[[int | str], None]]:
-    """Show on stderr that something takes its time; nothing is left of it afterwards.
+    """Show on stderr that something takes longer; nothing is left of it afterwards.
 
     Yields a function: an integer is how far it came of ``total``, a string what it does now. On
     what is not a terminal there is nothing but the strings, a line each.
@@ -242,16 +246,25 @@ def working(
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     bar = () if total is None else (BarColumn(), TextColumn("{task.completed}/{task.total}"))
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), *bar, TimeElapsedColumn())
-    console = Console(stderr=True)
+    columns = (SpinnerColumn("line"), TextColumn("{task.description}"), *bar, TimeElapsedColumn())
     # What a command writes to stdout stays there: it may be a pipe.
-    with Progress(*columns, console=console, transient=True, redirect_stdout=False) as progress:
-        task = progress.add_task(text, total=total)
+    progress = Progress(
+        *columns, console=Console(stderr=True), transient=True, redirect_stdout=False
+    )
+    task = progress.add_task(text, total=total)
 
-        def show(step: int | str) -> None:
-            if isinstance(step, str):
-                progress.update(task, description=step)
-            else:
-                progress.update(task, completed=step)
+    def show(step: int | str) -> None:
+        if isinstance(step, str):
+            progress.update(task, description=step)
+        else:
+            progress.update(task, completed=step)
 
+    # What is done sooner would only flicker.
+    patience = Timer(_PATIENCE, progress.start)
+    patience.start()
+    try:
         yield show
+    finally:
+        patience.cancel()
+        patience.join()
+        progress.stop()

@@ -147,9 +147,10 @@ def swap(
     type=click.FloatRange(min=0, min_open=True),
     default=0.2,
     show_default=True,
+    metavar="F",
     help="Seconds between two looks.",
 )
-@click.option("--count", type=click.IntRange(min=1), help="Stop after so many looks.")
+@click.option("--count", type=click.IntRange(min=1), metavar="N", help="Stop after so many looks.")
 @json_option
 @verbosity_options
 @click.pass_context

@@ -47,9 +47,9 @@ def _host_and_port(
 
 @click.command()
 @click.argument("board", default="icebreaker")
-@click.option("--contexts", type=click.IntRange(min=1), help="Contexts of the table.")
-@click.option("--width", type=click.IntRange(min=1), help="Bits a context.")
-@click.option("--baud", type=click.IntRange(min=1), help="Line rate in bit/s.")
+@click.option("--contexts", type=click.IntRange(min=1), metavar="N", help="Contexts of the table.")
+@click.option("--width", type=click.IntRange(min=1), metavar="N", help="Bits a context.")
+@click.option("--baud", type=click.IntRange(min=1), metavar="N", help="Line rate in bit/s.")
 @click.option(
     "--listen",
     metavar="HOST:PORT",
