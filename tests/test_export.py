@@ -114,6 +114,55 @@ def test_the_exported_core_follows_the_algebra_on_another_simulator(
     assert min(answered.values()) > 50
 
 
+@pytest.mark.parametrize(("width", "depth"), [(1, 2), (7, 5)])
+def test_the_exported_table_follows_the_algebra_on_another_simulator(
+    width: int, depth: int, tmp_path: Path
+) -> None:
+    text = export_verilog(DeltaTable(width, depth), "delta_table")
+    netlist = Netlist([write(tmp_path / "export" / "table.v", text)], "delta_table", tmp_path)
+    rng = random.Random(width)
+    accum, load, read, swap, swap_to, clear = range(6)
+    contexts = [(0, 0)] * depth
+    waiting: deque[tuple[int, int]] = deque()
+    answered = 0
+
+    for cycle in range(1000):
+        op = rng.choices([accum, load, read, swap, swap_to, clear], [40, 10, 20, 10, 10, 1])[0]
+        address = rng.randrange(depth)
+        operand = rng.getrandbits(width)
+        # The last cycles only take what is still on its way.
+        valid = cycle < 950 and rng.random() < 0.8
+        ready = cycle >= 950 or rng.random() < 0.6
+        outputs = netlist.step(
+            i_valid=valid,
+            i_payload_op=op,
+            i_payload_address=address,
+            i_payload_data=operand,
+            o_ready=ready,
+        )
+
+        if outputs["o_valid"] and ready:
+            values = (outputs["o_payload_state"], outputs["o_payload_accumulator"])
+            assert values == waiting.popleft()
+            answered += 1
+        if valid and outputs["i_ready"]:
+            reference, accumulator = contexts[address]
+            state = reference ^ accumulator
+            if op in (read, swap, swap_to):
+                waiting.append((state, accumulator))
+            if op == accum:
+                contexts[address] = (reference, accumulator ^ operand)
+            elif op == swap:
+                contexts[address] = (state, 0)
+            elif op in (load, swap_to):
+                contexts[address] = (operand, 0)
+            elif op == clear:
+                contexts = [(0, 0)] * depth
+
+    assert answered > 100
+    assert not waiting
+
+
 def test_a_reset_of_the_exported_core_clears_it(tmp_path: Path) -> None:
     netlist = core_netlist(8, tmp_path)
 

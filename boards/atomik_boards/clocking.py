@@ -1,11 +1,13 @@
 """The fabric clock of a board and its reset."""
 
+from typing import Any
+
 from amaranth import *
 from amaranth.lib import io, wiring
 from amaranth.lib.cdc import FFSynchronizer, ResetSynchronizer
 from amaranth.lib.wiring import In, Out
 
-from .pll import Ice40Pll
+from .pll import Ecp5Pll, Ice40Pll, Pll
 
 __all__ = ["RESET_HOLD_SECONDS", "ClockGenerator", "ResetGenerator"]
 
@@ -41,18 +43,18 @@ class ResetGenerator(wiring.Component):
     locked: In(1)
     request: In(1)
 
-    def __init__(self, hold_cycles):
+    def __init__(self, hold_cycles: int) -> None:
         if not isinstance(hold_cycles, int) or hold_cycles < 1:
             raise TypeError(f"Hold cycles must be a positive integer, not {hold_cycles!r}")
         self._hold_cycles = hold_cycles
         super().__init__()
 
     @property
-    def hold_cycles(self):
+    def hold_cycles(self) -> int:
         """Cycles of reset after configuration."""
         return self._hold_cycles
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
 
         # These registers make the reset, so they have none: configuration is what sets them.
@@ -103,7 +105,9 @@ class ClockGenerator(wiring.Component):
     request: In(1)
     clk: Out(1)
 
-    def __init__(self, port, hz, pll=None, *, at_pad=False):
+    def __init__(
+        self, port: io.SingleEndedPort, hz: int, pll: Pll | None = None, *, at_pad: bool = False
+    ) -> None:
         self._port = port
         self._pll = pll
         self._at_pad = at_pad
@@ -112,11 +116,11 @@ class ClockGenerator(wiring.Component):
         super().__init__()
 
     @property
-    def hold_cycles(self):
+    def hold_cycles(self) -> int:
         """Cycles of reset after configuration."""
         return self._reset.hold_cycles
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
 
         m.submodules.reset = reset = self._reset
@@ -126,13 +130,13 @@ class ClockGenerator(wiring.Component):
             m.submodules.buffer = buffer = io.Buffer("i", self._port)
             m.d.comb += [self.clk.eq(buffer.i), reset.locked.eq(1)]
         elif isinstance(self._pll, Ice40Pll):
-            m.submodules.pll = self._ice40_pll(m, self.clk, reset.locked)
+            m.submodules.pll = self._ice40_pll(m, self._pll, self.clk, reset.locked)
         else:
-            m.submodules.pll = self._ecp5_pll(m, self.clk, reset.locked)
+            m.submodules.pll = self._ecp5_pll(m, self._pll, self.clk, reset.locked)
 
         return m
 
-    def _ice40_pll(self, m, clk, locked):
+    def _ice40_pll(self, m: Module, pll: Ice40Pll, clk: Signal, locked: Signal) -> Instance:
         if self._at_pad:
             cell = "SB_PLL40_PAD"
             source = {"i_PACKAGEPIN": self._port.io}
@@ -143,10 +147,10 @@ class ClockGenerator(wiring.Component):
         return Instance(
             cell,
             p_FEEDBACK_PATH="SIMPLE",
-            p_DIVR=Const(self._pll.divr, 4),
-            p_DIVF=Const(self._pll.divf, 7),
-            p_DIVQ=Const(self._pll.divq, 3),
-            p_FILTER_RANGE=Const(self._pll.filter_range, 3),
+            p_DIVR=Const(pll.divr, 4),
+            p_DIVF=Const(pll.divf, 7),
+            p_DIVQ=Const(pll.divq, 3),
+            p_FILTER_RANGE=Const(pll.filter_range, 3),
             **source,
             i_RESETB=Const(1),
             i_BYPASS=Const(0),
@@ -154,7 +158,7 @@ class ClockGenerator(wiring.Component):
             o_LOCK=locked,
         )
 
-    def _ecp5_pll(self, m, clk, locked):
+    def _ecp5_pll(self, m: Module, pll: Ecp5Pll, clk: Signal, locked: Signal) -> Instance:
         m.submodules.buffer = buffer = io.Buffer("i", self._port)
         feedback = Signal()
         return Instance(
@@ -171,15 +175,15 @@ class ClockGenerator(wiring.Component):
             p_OUTDIVIDER_MUXA="DIVA",
             p_OUTDIVIDER_MUXB="DIVB",
             p_FEEDBK_PATH="CLKOP",
-            p_CLKI_DIV=self._pll.clki_div,
+            p_CLKI_DIV=pll.clki_div,
             p_CLKFB_DIV=1,
             p_CLKOP_ENABLE="ENABLED",
-            p_CLKOP_DIV=self._pll.clkop_div,
-            p_CLKOP_CPHASE=self._pll.clkop_div - 1,
+            p_CLKOP_DIV=pll.clkop_div,
+            p_CLKOP_CPHASE=pll.clkop_div - 1,
             p_CLKOP_FPHASE=0,
             p_CLKOS_ENABLE="ENABLED",
-            p_CLKOS_DIV=self._pll.clkos_div,
-            p_CLKOS_CPHASE=self._pll.clkos_div - 1,
+            p_CLKOS_DIV=pll.clkos_div,
+            p_CLKOS_CPHASE=pll.clkos_div - 1,
             p_CLKOS_FPHASE=0,
             i_CLKI=buffer.i,
             i_CLKFB=feedback,

@@ -150,7 +150,7 @@ def _pll_clock(board: Board, hz: int) -> ClockPlan:
 
 def _baud_error(board: Board, clock: ClockPlan, baud: int) -> float:
     try:
-        return BaudPlan(clock.hz, baud).baud_error
+        error: float = BaudPlan(clock.hz, baud).baud_error
     except ValueError:
         nearest = _nearest_baud(clock, baud)
         raise BaudError(
@@ -158,6 +158,7 @@ def _baud_error(board: Board, clock: ClockPlan, baud: int) -> float:
             f"{board.name}; the nearest that can is {nearest}. Ask for that, or for another "
             "frequency"
         ) from None
+    return error
 
 
 def _nearest_baud(clock: ClockPlan, baud: int) -> int:

@@ -59,7 +59,7 @@ class Ice40Pll:
     @property
     def output_hz(self) -> Fraction:
         """The clock that comes out."""
-        return self.oscillator_hz / 2**self.divq
+        return self.oscillator_hz / (1 << self.divq)
 
     @property
     def filter_range(self) -> int:

@@ -1,11 +1,14 @@
 """A board's top: the device, its clock, its pins."""
 
+from typing import Any
+
 from amaranth import *
 from amaranth.lib import io, wiring
 
 from atomik_hdl.device import DeltaDevice
 
 from .clocking import ClockGenerator
+from .design import Design
 
 __all__ = ["BoardTop"]
 
@@ -26,12 +29,12 @@ class BoardTop(wiring.Component):
         As in `DeltaDevice`.
     """
 
-    def __init__(self, design, *, build_id=0):
+    def __init__(self, design: Design, *, build_id: int = 0) -> None:
         self._design = design
         self._build_id = build_id
         super().__init__({})
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
 
         board = self._design.board
@@ -74,7 +77,7 @@ class BoardTop(wiring.Component):
 
         return m
 
-    def _stretch(self, m, busy, hz):
+    def _stretch(self, m: Module, busy: Signal, hz: int) -> Signal:
         """A signal that follows ``busy`` at a pace that an eye can see."""
         cycles = int(_BLINK_SECONDS * hz)
         timer = Signal(range(cycles + 1))
