@@ -17,7 +17,7 @@ from atomik_fpga.protocol import (
 from ..table import request_layout, response_layout
 from .receiver import PREFIX_BYTES, Entry
 from .run import RunDecoder
-from .sender import HEADER_BYTES, nonce_offset, post_layout
+from .sender import HEADER_BYTES, nonce_address, post_layout
 
 __all__ = ["FrameExecutor"]
 
@@ -143,6 +143,8 @@ class FrameExecutor(wiring.Component):
         op = Signal.like(run.op)
         more = Signal.like(run.more)
         context = Signal.like(run.context)
+        operands = Signal.like(run.operands)
+        verdict = Signal.like(run.fault)
         m.d.comb += [
             run.op.eq(op),
             run.more.eq(more),
@@ -220,7 +222,7 @@ class FrameExecutor(wiring.Component):
             with m.State("MASK"):
                 m.d.comb += [
                     self.write_en.eq(1),
-                    self.write_address.eq(nonce_offset(self._slot_bytes) + step),
+                    self.write_address.eq(nonce_address(self._slot_bytes, step - 1)),
                     self.write_data.eq(self.data),
                 ]
                 shift_in()
@@ -293,11 +295,14 @@ class FrameExecutor(wiring.Component):
                     with m.If(checking):
                         m.next = "CHECK"
             with m.State("CHECK"):
-                skip(run.operands)
+                m.d.sync += [operands.eq(run.operands), verdict.eq(run.fault)]
+                m.next = "VERDICT"
+            with m.State("VERDICT"):
+                skip(operands)
                 m.d.sync += replies.eq(run.replies)
                 m.next = "OP"
-                with m.If(run.fault != DeviceFault.NONE):
-                    reject(run.fault)
+                with m.If(verdict != DeviceFault.NONE):
+                    reject(verdict)
             with m.State("CHECKED"):
                 m.d.comb += self.address.eq(self.tail + PREFIX_BYTES + SEQ_BYTES)
                 m.d.sync += [

@@ -18,7 +18,7 @@ from atomik_fpga.protocol import (
     Kind,
 )
 
-__all__ = ["HEADER_BYTES", "ReplySender", "nonce_offset", "post_layout", "reply_bytes"]
+__all__ = ["HEADER_BYTES", "ReplySender", "nonce_address", "post_layout", "reply_bytes"]
 
 HEADER_BYTES = REPLY_HEADER.size
 _STATUS_OFFSET = 2
@@ -34,9 +34,13 @@ def post_layout(slots):
     )
 
 
-def nonce_offset(slot_bytes):
-    """Where in slot 0 the nonce of the last OPEN is kept, for its echo."""
-    return slot_bytes - NONCE_BYTES
+def nonce_address(slot_bytes, index):
+    """Where the nonce of the last OPEN is kept, by its index in the reply that echoes it.
+
+    The last bytes of slot 0, in an order that needs no adder.
+    """
+    bits = ceil_log2(NONCE_BYTES)
+    return Cat(index[:bits], Const(slot_bytes // NONCE_BYTES - 1, ceil_log2(slot_bytes) - bits))
 
 
 def reply_bytes(slot_bytes):
@@ -50,7 +54,7 @@ class ReplySender(wiring.Component):
     What is posted while the line is busy waits; a kind that is posted again while it waits is
     sent once. The numbers in a reply are those of the cycle in which it is begun. Each COBS block
     is read twice, once to find its length and to feed the CRC, once to send it, so the line rests
-    for up to 256 cycles before a block.
+    for two cycles a byte before a block.
 
     A slot holds a reply's whole content but for its status byte, which is made when it is sent.
 
@@ -128,16 +132,16 @@ class ReplySender(wiring.Component):
         """Block RAM for each kept reply."""
         return self._slot_bytes
 
-    def _info_byte(self, m, offset, flags):
-        """Byte of the INFO payload at ``offset``, live fields included."""
+    def _info_byte(self, m, index, flags):
+        """Byte of an INFO reply at ``index``, live fields included."""
         byte = Signal(8, name="info_byte")
         live = {_INFO_FLAGS_OFFSET: flags}
         for n in range(4):
             session = Mux(self.session, self.mask.word_select(n, 8), 0)
             live[_INFO_SESSION_OFFSET + n] = session
-        with m.Switch(offset):
+        with m.Switch(index):
             for position, value in enumerate(self._info.pack()):
-                with m.Case(position):
+                with m.Case(HEADER_BYTES + position):
                     m.d.comb += byte.eq(live.get(position, value))
         return byte
 
@@ -178,42 +182,40 @@ class ReplySender(wiring.Component):
         index_next = Signal.like(index)
         m.d.comb += index_next.eq(index)
         m.d.sync += index.eq(index_next)
-
-        nonce = index_next + (nonce_offset(self._slot_bytes) - HEADER_BYTES)
         with m.If(kept):
             m.d.comb += read.addr.eq(Cat(index_next[:offset_bits], slot))
         with m.Else():
-            m.d.comb += read.addr.eq(nonce[:offset_bits])
+            m.d.comb += read.addr.eq(nonce_address(self._slot_bytes, index_next))
 
+        # A byte is picked in one cycle and looked at in the next.
+        picked = Signal(8)
         byte = Signal(8)
         flags = Mux(open_, FLAG_SESSION, 0) | Mux(faulty != 0, FLAG_ERROR, 0)
-        info_byte = self._info_byte(m, (index - HEADER_BYTES)[: len(index)], flags)
+        info_byte = self._info_byte(m, index, flags)
         check = crc.crc ^ Mux(sessionless, 0, self.mask)
         in_check = Signal()
-        m.d.comb += in_check.eq(index >= total)
-        with m.If(in_check):
-            m.d.comb += byte.eq(check.word_select((index - total)[:2], 8))
+        with m.If(index >= total):
+            m.d.comb += picked.eq(check.word_select((index - total)[:2], 8))
         with m.Elif(index == _STATUS_OFFSET):
-            m.d.comb += byte.eq(Cat(kind, Const(0, 4 - len(kind)), faulty))
+            m.d.comb += picked.eq(Cat(kind, Const(0, 4 - len(kind)), faulty))
         with m.Elif(kept):
-            m.d.comb += byte.eq(read.data)
+            m.d.comb += picked.eq(read.data)
         with m.Else():
             header = Cat(next_, Const(0, 8), opcount)
             with m.Switch(index):
                 for n in range(HEADER_BYTES):
                     with m.Case(n):
-                        m.d.comb += byte.eq(header.word_select(n, 8))
+                        m.d.comb += picked.eq(header.word_select(n, 8))
                 with m.Default():
-                    m.d.comb += byte.eq(Mux(kind == Kind.INFO, info_byte, read.data))
+                    m.d.comb += picked.eq(Mux(kind == Kind.INFO, info_byte, read.data))
 
+        start = Signal.like(index)
         run = Signal(8)
         at_end = Signal()
+        full = Signal()
         last = Signal()
         zero = Signal()
-        m.d.comb += [
-            at_end.eq(index == total + CRC_BYTES),
-            crc.data.eq(byte),
-        ]
+        m.d.comb += crc.data.eq(byte)
 
         idle = Signal()
         sending = Signal(self._slots)
@@ -233,7 +235,7 @@ class ReplySender(wiring.Component):
                 next_.eq(number),
                 total.eq(HEADER_BYTES + payload_bytes),
             ]
-            m.next = "FETCH"
+            m.next = "BEGIN"
 
         with m.FSM(name="fsm"):
             with m.State("IDLE"):
@@ -261,39 +263,50 @@ class ReplySender(wiring.Component):
                                 sending.eq(1 << n),
                                 total.eq(self.slot_total[n]),
                             ]
-                    m.next = "FETCH"
+                    m.next = "BEGIN"
                 with m.Elif(waiting.nak):
                     begin("nak", Kind.NAK, 0)
                 with m.Elif(waiting.ack):
                     begin("ack", Kind.ACK, 0)
-            with m.State("FETCH"):
+            with m.State("BEGIN"):
+                m.d.sync += start.eq(0)
+                m.next = "PICK"
+            with m.State("PICK"):
+                m.d.sync += [
+                    byte.eq(picked),
+                    in_check.eq(index >= total),
+                    at_end.eq(index == total + CRC_BYTES),
+                    full.eq(run == _FULL_BLOCK),
+                ]
                 m.next = "SCAN"
             with m.State("SCAN"):
-                with m.If(at_end | (run == _FULL_BLOCK) | (byte == 0)):
-                    ends = at_end | (run == _FULL_BLOCK)
-                    m.d.comb += [
-                        crc.valid.eq(~ends & ~in_check),
-                        index_next.eq(index - run),
-                    ]
-                    m.d.sync += [last.eq(at_end), zero.eq(~ends)]
+                with m.If(at_end | full | (byte == 0)):
+                    m.d.comb += [crc.valid.eq(~(at_end | full | in_check)), index_next.eq(start)]
+                    m.d.sync += [last.eq(at_end), zero.eq(~(at_end | full))]
                     m.next = "CODE"
                 with m.Else():
                     m.d.comb += [crc.valid.eq(~in_check), index_next.eq(index + 1)]
                     m.d.sync += run.eq(run + 1)
+                    m.next = "PICK"
             with m.State("CODE"):
                 m.d.comb += [self.o.valid.eq(1), self.o.payload.eq(run + 1)]
                 with m.If(self.o.ready):
-                    m.next = "BLOCK"
-            with m.State("BLOCK"):
-                m.d.comb += [self.o.valid.eq(run != 0), self.o.payload.eq(byte)]
+                    m.next = "LOAD"
+            with m.State("LOAD"):
+                m.d.sync += byte.eq(picked)
+                m.next = "SEND"
                 with m.If(run == 0):
                     m.d.comb += index_next.eq(index + zero)
-                    m.next = "SCAN"
+                    m.d.sync += start.eq(index_next)
+                    m.next = "PICK"
                     with m.If(last):
                         m.next = "DELIMITER"
-                with m.Elif(self.o.ready):
+            with m.State("SEND"):
+                m.d.comb += [self.o.valid.eq(1), self.o.payload.eq(byte)]
+                with m.If(self.o.ready):
                     m.d.comb += index_next.eq(index + 1)
                     m.d.sync += run.eq(run - 1)
+                    m.next = "LOAD"
             with m.State("DELIMITER"):
                 m.d.comb += [self.o.valid.eq(1), index_next.eq(0)]
                 with m.If(self.o.ready):
