@@ -3,8 +3,9 @@
 Nothing here needs Amaranth before a board is made.
 """
 
-from .board import BoardFailedError, BoardStatus, SimBoard
+from .board import SimBoard
 from .options import BoardOptions
 from .registry import find_board
+from .status import BoardFailedError, BoardStatus
 
 __all__ = ["BoardFailedError", "BoardOptions", "BoardStatus", "SimBoard", "find_board"]

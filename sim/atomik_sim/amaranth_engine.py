@@ -59,21 +59,25 @@ class AmaranthEngine:
     def transfer(self, characters: Sequence[int]) -> bytes:
         """Drive ``characters`` on ``rx``; return the bytes that came on ``tx`` meanwhile."""
         scheduler, receiver = self._scheduler, self._receiver
+        receiving = receiver.receiving
         received = bytearray()
         for levels in characters:
-            quiet = levels == IDLE and self._at_rest()
+            quiet = levels == IDLE and not self._busy.curr
             for bit in range(CHARACTER_BITS):
                 scheduler.update(self._rx, levels >> bit & 1)
                 for _ in range(self._timing.next_bit()):
                     scheduler.clock()
                     self._clocks += 1
-                    byte = receiver.clock(self._tx.curr)
-                    if byte is not None:
-                        received.append(byte)
-                    quiet = quiet and not receiver.receiving
+                    level = self._tx.curr
+                    if receiving or not level:
+                        byte = receiver.clock(level)
+                        receiving = receiver.receiving
+                        quiet = False
+                        if byte is not None:
+                            received.append(byte)
                 if levels != IDLE:
                     self._rx_bits += 1
-            self._idle = quiet and self._at_rest()
+            self._idle = quiet and not self._busy.curr
         return bytes(received)
 
     def reset(self) -> None:
@@ -81,6 +85,3 @@ class AmaranthEngine:
         self._scheduler.reset()
         self._clocks += 1
         self._idle = False
-
-    def _at_rest(self) -> bool:
-        return not self._busy.curr and not self._receiver.receiving

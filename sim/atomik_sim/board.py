@@ -5,17 +5,17 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from time import monotonic
 
-from atomik_fpga.errors import AtomikError, ClosedError
+from atomik_fpga.errors import ClosedError
 
 from .clock import BoardClock
 from .engine import Engine, make_engine
 from .options import BoardOptions
 from .pins import IDLE, LineError, character
+from .status import BoardFailedError, BoardStatus
 
-__all__ = ["BoardFailedError", "BoardStatus", "SimBoard"]
+__all__ = ["SimBoard"]
 
 _log = logging.getLogger(__name__)
 
@@ -23,40 +23,6 @@ _log = logging.getLogger(__name__)
 _SEND_LIMIT = 4096
 #: Bytes from the device that are kept until they are read.
 _RECEIVE_LIMIT = 1 << 16
-
-
-class BoardFailedError(AtomikError, OSError):
-    """The simulation of the board ended with an error; open it again for a new one."""
-
-
-@dataclass(frozen=True, slots=True)
-class BoardStatus:
-    """What a board has done so far.
-
-    Attributes
-    ----------
-    clocks : int
-        Clocks simulated.
-    bytes_to_device, bytes_from_device : int
-        Bytes driven on the device's ``rx``, and received from its ``tx``.
-    bits_to_device, bits_from_device : int
-        Bits driven and sampled at these pins, start and stop bits included.
-    bytes_lost : int
-        Bytes from the device for which there was no room, as nobody read them.
-    resets : int
-        Resets by `SimBoard.reset`.
-    idle : bool
-        The clock stands still.
-    """
-
-    clocks: int
-    bytes_to_device: int
-    bytes_from_device: int
-    bits_to_device: int
-    bits_from_device: int
-    bytes_lost: int
-    resets: int
-    idle: bool
 
 
 def _characters(data: bytes) -> Iterable[int]:
@@ -348,10 +314,13 @@ class SimBoard:
     def _step(self) -> None:
         with self._condition:
             reset, self._reset_wanted = self._reset_wanted, False
+            before = len(self._to_send)
             data = bytes(self._to_send[: self._engine.batch])
             del self._to_send[: len(data)]
             self._sending = bool(data)
-            self._condition.notify_all()
+            # Those who wait for room are woken up once there is plenty of it, not at each byte.
+            if len(self._to_send) <= _SEND_LIMIT // 2 < before:
+                self._condition.notify_all()
         if reset:
             self._engine.reset()
         received = self._engine.transfer(list(self.to_device(data)) if data else [IDLE])
@@ -362,7 +331,8 @@ class SimBoard:
             self._sent_count += len(data)
             self._resets += reset
             self._keep(received)
-            self._condition.notify_all()
+            if received or reset or not self._to_send:
+                self._condition.notify_all()
 
     def _keep(self, received: bytes) -> None:
         room = _RECEIVE_LIMIT - len(self._received)

@@ -12,12 +12,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum
 from ipaddress import ip_address
-from types import TracebackType
-from typing import Self
-
-from atomik_fpga.errors import ClosedError
 
 from .board import SimBoard
+from .pump import Pump, Server
 
 __all__ = ["PtyServer", "ServerEvent", "TcpServer", "serve_pty", "serve_tcp"]
 
@@ -45,128 +42,7 @@ def _ignore(event: ServerEvent, client: str) -> None:
     pass
 
 
-class _Pump:
-    """Carries bytes both ways between a board and one client, in two threads.
-
-    ``receive`` returns no bytes when the client has left; ``halt`` makes a ``receive`` and a
-    ``send`` that wait return or raise OSError; ``ended`` is called when all is over.
-    """
-
-    def __init__(
-        self,
-        board: SimBoard,
-        receive: Callable[[], bytes],
-        send: Callable[[bytes], None],
-        halt: Callable[[], None],
-        ended: Callable[[], None],
-    ) -> None:
-        self._board = board
-        self._receive = receive
-        self._send = send
-        self._halt = halt
-        self._ended = ended
-        self._stopping = threading.Event()
-        self._inward = threading.Thread(target=self._to_device, name="atomik-sim-in", daemon=True)
-        self._outward = threading.Thread(
-            target=self._from_device, name="atomik-sim-out", daemon=True
-        )
-        self._inward.start()
-        self._outward.start()
-
-    def stop(self) -> None:
-        """End it; returns when it has ended."""
-        self._end()
-        self._inward.join()
-
-    def _end(self) -> None:
-        self._stopping.set()
-        self._halt()
-        self._board.cancel_read()
-        self._board.cancel_write()
-
-    def _to_device(self) -> None:
-        try:
-            while not self._stopping.is_set():
-                data = self._receive()
-                if not data:
-                    break
-                while data and not self._stopping.is_set():
-                    data = data[self._board.write(data) :]
-        except (OSError, ClosedError) as error:
-            _log.debug("From client to board: %s", error)
-        finally:
-            self._end()
-            self._outward.join()
-            # Cancelling is remembered for a call that comes too late for it: there is none now.
-            with suppress(OSError, ClosedError):
-                self._board.read(0)
-                self._board.write(b"")
-            self._ended()
-
-    def _from_device(self) -> None:
-        try:
-            while not self._stopping.is_set():
-                data = self._board.read(1)
-                data += self._board.read(self._board.in_waiting, 0)
-                if data:
-                    self._send(data)
-        except (OSError, ClosedError) as error:
-            _log.debug("From board to client: %s", error)
-        finally:
-            self._end()
-
-
-class _Server:
-    """What both kinds have in common; a context manager that closes itself."""
-
-    def __init__(self, board: SimBoard) -> None:
-        self._board = board
-        self._closed = threading.Event()
-        self._wake_read, self._wake_write = socket.socketpair()
-        board.hold()
-
-    @property
-    def board(self) -> SimBoard:
-        """The board that is served."""
-        return self._board
-
-    def wait(self, timeout: float) -> bool:
-        """Wait ``timeout`` seconds, or until `close`; return whether it is closed.
-
-        Raises
-        ------
-        BoardFailedError
-            If the board's simulation has failed.
-        """
-        self._board.check()
-        return self._closed.wait(timeout)
-
-    def close(self) -> None:
-        """End it. The board is left as it is. May be called again."""
-        if not self._closed.is_set():
-            self._closed.set()
-            self._wake_write.send(b"\0")
-            self._shut()
-            self._wake_read.close()
-            self._wake_write.close()
-            self._board.release()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def _shut(self) -> None:
-        raise NotImplementedError
-
-
-class TcpServer(_Server):
+class TcpServer(Server):
     """A board at a TCP port, for one client at a time: ``socket://HOST:PORT`` to pyserial.
 
     Others who connect meanwhile are sent away at once. What the board sends while nobody is
@@ -201,6 +77,7 @@ class TcpServer(_Server):
         allow_remote: bool = False,
         on_event: Callable[[ServerEvent, str], None] = _ignore,
     ) -> None:
+        board.check()
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         if not ip_address(address[0]).is_loopback:
             if not allow_remote:
@@ -216,7 +93,7 @@ class TcpServer(_Server):
         self._listener = socket.create_server((host, port), family=family)
         super().__init__(board)
         self._on_event = on_event
-        self._pump: _Pump | None = None
+        self._pump: Pump | None = None
         self._vacant = threading.Event()
         self._vacant.set()
         self._thread = threading.Thread(target=self._accept, name="atomik-sim-tcp", daemon=True)
@@ -271,10 +148,10 @@ class TcpServer(_Server):
 
         self._board.discard_input()
         self._on_event(ServerEvent.CONNECTED, name)
-        self._pump = _Pump(self._board, lambda: client.recv(_CHUNK), client.sendall, halt, ended)
+        self._pump = Pump(self._board, lambda: client.recv(_CHUNK), client.sendall, halt, ended)
 
 
-class PtyServer(_Server):
+class PtyServer(Server):
     """A board behind a pseudo-terminal, which is a serial port to whoever opens its path.
 
     A client may close it and come again. What the board sends while nobody reads is kept as far as
@@ -295,6 +172,7 @@ class PtyServer(_Server):
             raise OSError("Windows has no pseudo-terminals; serve the board at a TCP port instead")
         import tty
 
+        board.check()
         self._controller, self._terminal = os.openpty()
         # Held open, so that it stays raw and its path valid when a client leaves.
         tty.setraw(self._terminal)
@@ -302,7 +180,7 @@ class PtyServer(_Server):
         self._path = os.ttyname(self._terminal)
         super().__init__(board)
         self._halted = threading.Event()
-        self._pump = _Pump(board, self._receive, self._send, self._halt, self._halted.set)
+        self._pump = Pump(board, self._receive, self._send, self._halt, self._halted.set)
 
     @property
     def path(self) -> str:
@@ -318,15 +196,17 @@ class PtyServer(_Server):
         with suppress(OSError):
             self._wake_write.send(b"\0")
 
+    # Of all the ways to wait, select() is the one that knows pseudo-terminals everywhere.
+
     def _receive(self) -> bytes:
-        with selectors.DefaultSelector() as selector:
+        with selectors.SelectSelector() as selector:
             selector.register(self._controller, selectors.EVENT_READ)
             selector.register(self._wake_read, selectors.EVENT_READ)
             ready = {key.fileobj for key, _ in selector.select()}
         return b"" if self._wake_read in ready else os.read(self._controller, _CHUNK)
 
     def _send(self, data: bytes) -> None:
-        with selectors.DefaultSelector() as selector:
+        with selectors.SelectSelector() as selector:
             selector.register(self._controller, selectors.EVENT_WRITE)
             selector.register(self._wake_read, selectors.EVENT_READ)
             while data:

@@ -22,9 +22,10 @@ from serial import (
 
 from atomik_fpga.errors import PortBusyError
 
-from ..board import BoardFailedError, SimBoard
+from ..board import SimBoard
 from ..options import BoardOptions
 from ..registry import claim_board, give_back_board
+from ..status import BoardFailedError
 
 __all__ = ["Serial"]
 
