@@ -202,7 +202,7 @@ def test_info_as_json_holds_every_field(run: Run, device: TcpDevice) -> None:
     code, out, _ = run("info", "--json", "--port", device.url)
     values = json.loads(out)
     assert code == 0
-    assert values["build_id"] == "0x0000000000000abc"
+    assert values["build_id"] == "0000000000000abc"
     assert values["width"] == 7
     assert set(values) == {"port", *DeviceModel().info.__slots__}
 

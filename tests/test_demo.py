@@ -269,8 +269,8 @@ def test_contexts_that_hold_something_are_not_cleared_unless_told(
     assert (code, out, err) == (
         1,
         "",
-        "atomik: contexts 2, 9 of the board hold values, which the demo would clear.\n"
-        "        Say --overwrite if nobody needs them.\n",
+        "atomik: contexts 2, 9 of the board have a state, which the demo would clear.\n"
+        "        Say --overwrite if nobody needs it.\n",
     )
     assert device.model.references[2] == 7
     assert device.model.accumulators[9] == 8

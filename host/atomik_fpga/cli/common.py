@@ -33,7 +33,7 @@ __all__ = [
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-_LOGGER: Final = "atomik_fpga"
+_LOGGERS: Final = ("atomik_fpga", "atomik_sim", "atomik_boards")
 #: Seconds before progress is shown.
 _PATIENCE: Final = 0.5
 
@@ -95,7 +95,8 @@ def verbosity_options(command: _Command) -> _Command:
         if settings.verbosity > 0:
             logging.basicConfig(stream=sys.stderr, format="%(name)s: %(message)s")
             level = logging.INFO if settings.verbosity == 1 else logging.DEBUG
-            logging.getLogger(_LOGGER).setLevel(level)
+            for name in _LOGGERS:
+                logging.getLogger(name).setLevel(level)
 
     def quieter(ctx: click.Context, _: click.Parameter, quiet: bool) -> None:
         if quiet:

@@ -33,7 +33,7 @@ __all__ = ["demo"]
 
 _PORT: Final = "sim://"
 _ACCOUNTS: Final = 16
-#: What Amaranth's simulator does of the file in well under a minute.
+#: How far Amaranth's simulator goes in the file unless told: the demo is to take seconds.
 _SIMULATED_EVENTS: Final = 500
 #: Start bit, eight data bits, stop bit.
 _BITS_PER_BYTE: Final = 10
@@ -56,7 +56,7 @@ _NEXT: Final = (
     metavar="N",
     help="Account events to take.  [default: all 3,000; 500 on Amaranth's simulator]",
 )
-@click.option("--overwrite", is_flag=True, help="Do it though the board's contexts hold values.")
+@click.option("--overwrite", is_flag=True, help="Do it though contexts of the board have a state.")
 @json_option
 @verbosity_options
 @click.pass_context
@@ -130,8 +130,8 @@ def _refuse_to_clear(connection: Connection, contexts: int) -> None:
     held = [address for address, state in enumerate(values) if state]
     if held:
         raise CommandError(
-            f"contexts {', '.join(map(str, held))} of the board hold values, which the demo would "
-            "clear.\n        Say --overwrite if nobody needs them.",
+            f"contexts {', '.join(map(str, held))} of the board have a state, which the demo would "
+            "clear.\n        Say --overwrite if nobody needs it.",
             ExitCode.DEVICE,
         )
 
@@ -143,8 +143,10 @@ def _introduce(report: Report, port: str, connection: Connection) -> None:
         f"protocol {info.major}.{info.minor}, {info.baud:,} baud, {info.clock_hz / 1e6:g} MHz clock"
     )
     if _simulated(port):
-        report.line("simulated: Amaranth's simulator runs the gateware; all goes over its pins,")
-        report.line("and the times are this machine's, not a board's")
+        report.line(
+            "simulated: Amaranth's simulator runs the gateware, and every byte goes over its"
+        )
+        report.line("rx and tx pins; the seconds are this machine's, not a board's")
 
 
 def _choose(
@@ -161,8 +163,9 @@ def _choose(
     report.title(f"2. {len(chosen):,} account events into {contexts} contexts, one an account")
     report.line("balance changes from old to new: accum(old ^ new); a reversal: rollback(delta)")
     if count < len(events):
-        why = ", which is what Amaranth's simulator does in a minute" if wanted is None else ""
-        report.line(f"these are the first {count:,} of {len(events):,}{why}")
+        report.line(f"the first {count:,} of {len(events):,} records of the file")
+    if count < len(events) and wanted is None:
+        report.line("Amaranth's simulator is slow; --events 3000 takes them all, as a board does")
     if contexts < _ACCOUNTS:
         report.line(f"without the events of the accounts from {contexts} on, which have no context")
     return chosen
@@ -183,7 +186,8 @@ def _link(stats: LinkStats, pins: tuple[int, int] | None, report: Report) -> Non
         report.at_least("bits on tx", pins[1], _BITS_PER_BYTE * stats.bytes_received)
     for name, first, second in rows:
         report.line(f"{name:<34}{first:>12,}" + ("" if second is None else f"{second:>12,}"))
-    report.line(f"{'round trip, smoothed':<34}{stats.round_trip * 1e3:>12,.3f} ms")
+    round_trip = "round trip, smoothed" if pins is None else "round trip in simulated time"
+    report.line(f"{round_trip:<34}{stats.round_trip * 1e3:>12,.3f} ms")
 
 
 def _pin_bits(port: str) -> tuple[int, int] | None:

@@ -40,7 +40,8 @@ def info(click_ctx: click.Context, port: str | None, baud: int | None, as_json: 
         answer = identify(url, baud)
     if as_json:
         values = asdict(answer)
-        values["build_id"] = f"{answer.build_id:#018x}"
+        # As in the manifest of a build; and numbers of 64 bits are not safe in every JSON.
+        values["build_id"] = f"{answer.build_id:016x}"
         print_json({"port": url, **values})
         return
     click.echo(f"ATOMiK device at {url}")
@@ -58,7 +59,7 @@ def _lines(answer: Info) -> list[tuple[str, str]]:
         session = f"{answer.session:#010x} open, stopped by a fault until the next one opens"
     else:
         session = f"{answer.session:#010x} open"
-    build = f"{answer.build_id:#018x}" if answer.build_id else "none: not made by `atomik build`"
+    build = f"{answer.build_id:016x}" if answer.build_id else "none: not made by `atomik build`"
     clocks = answer.clock_hz / answer.baud
     return [
         ("contexts", f"{answer.depth:,} of {answer.width} bits"),
