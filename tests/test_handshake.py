@@ -167,7 +167,7 @@ def test_a_port_that_talks_garbage_is_reported():
     with pytest.raises(WrongDeviceError) as caught:
         line.connect()
     assert str(caught.value) == (
-        "96 bytes came within 10 s, no answer of an ATOMiK device among them: check the port, the "
+        "128 bytes came within 10 s, no answer of an ATOMiK device among them: check the port, the "
         "baud rate and the bitstream"
     )
 

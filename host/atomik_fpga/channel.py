@@ -17,7 +17,7 @@ from .transport import Port
 __all__ = ["NEVER", "Channel"]
 
 #: What was posted is sent after this time, in seconds, if no frame is full before.
-_HOLD = 0.004
+_HOLD = 0.003
 #: Frames that may wait behind a full window before posting waits too.
 _BACKLOG = 4
 #: A time that does not come.

@@ -26,8 +26,9 @@ from .timing import BITS_PER_BYTE, LATENCY_TIMER, reply_wire_bytes
 
 __all__ = ["Handshake", "plausible"]
 
-#: Seconds until the first INFO, or OPEN, is sent again; doubled each time.
+#: Seconds until the first INFO, or OPEN, is sent again; doubled each time, up to the longest wait.
 _FIRST_WAIT = 0.25
+_LONGEST_WAIT = 2.0
 _OPEN_TRIES = 8
 
 
@@ -123,7 +124,7 @@ class Handshake:
             self.error = self._nobody()
             return b""
         self._next_send = now + self._wait
-        self._wait *= 2
+        self._wait = min(2 * self._wait, _LONGEST_WAIT)
         # Two at a time: the distance of the replies tells how fast the line really is, whatever
         # the distance to the device.
         first, second = (self._tag + step & SEQ_MODULUS - 1 for step in (1, 2))
@@ -195,7 +196,8 @@ class Handshake:
             self._key = 1 + int.from_bytes(self._random_bytes(8), "little") % 0xFFFF_FFFF
             mask = key_mask(self._key).to_bytes(4, "little")
             self._nonce = mask + self._random_bytes(NONCE_BYTES - len(mask))
-        self._next_send = now + max(_FIRST_WAIT, 4 * self._round_trip) * 2**self._opens
+        first = max(_FIRST_WAIT, 4 * self._round_trip)
+        self._next_send = now + min(first * 2**self._opens, max(first, _LONGEST_WAIT))
         self._opens += 1
         return b"\0" + seal(bytes([Request.OPEN]) + self._nonce)
 
