@@ -237,9 +237,10 @@ class DeltaTable(wiring.Component):
                 values.append(register)
             return values
 
-        # A signal whose name ends in a number belongs to the slot in that stage of the pipeline. A
-        # request transfers in stage 0. A slot without a request has an address all the same: it
-        # changes nothing there, and is forwarded from like any other.
+        # A signal whose name ends in a number belongs to the slot in that stage of the pipeline;
+        # lists start with stage 0 for operands and with stage 1 for the others. A request transfers
+        # in stage 0. A slot without a request has an address all the same: it changes nothing
+        # there, and is forwarded from like any other.
         request = self.i.payload
         operand = delayed(request.data, "operand", range(1, 6))
 
@@ -291,8 +292,8 @@ class DeltaTable(wiring.Component):
                 far_keep_2.eq(far & ~effect[2].clear[part] & ~near_clear),
                 ram_keep_2.eq(~far & ~near_clear),
             ]
-            far_keep = delayed(far_keep_2, f"{part}_far_keep", range(3, 4))
-            ram_keep = delayed(ram_keep_2, f"{part}_ram_keep", range(3, 5))
+            *_, far_keep_3 = delayed(far_keep_2, f"{part}_far_keep", range(3, 4))
+            *_, ram_keep_4 = delayed(ram_keep_2, f"{part}_ram_keep", range(3, 5))
 
             composed_3 = Signal(self._width, name=f"{part}_composed_3", reset_less=True)
             m.d.sync += composed_3.eq(
@@ -300,11 +301,9 @@ class DeltaTable(wiring.Component):
                 ^ (operand[4] & far_add_2.replicate(self._width))
             )
             recent_4 = Signal(self._width, name=f"{part}_recent_4", reset_less=True)
-            m.d.sync += recent_4.eq(
-                composed_3 ^ (old_5[part] & far_keep[-1].replicate(self._width))
-            )
+            m.d.sync += recent_4.eq(composed_3 ^ (old_5[part] & far_keep_3.replicate(self._width)))
             m.d.sync += old_5[part].eq(
-                recent_4 ^ (ram.read_data[part] & ram_keep[-1].replicate(self._width))
+                recent_4 ^ (ram.read_data[part] & ram_keep_4.replicate(self._width))
             )
             m.d.comb += ram.write_data[part].eq(
                 (old_5[part] & (~effect[4].clear[part]).replicate(self._width))
