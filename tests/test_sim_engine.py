@@ -132,7 +132,7 @@ def test_a_device_that_answers_is_not_idle_before_its_last_stop_bit() -> None:
     reply = bytearray()
     while not engine.idle:
         reply += engine.transfer([IDLE])
-    assert SESSION.decode(reply[:-1]).next == 7
+    assert SESSION.decode(bytes(reply[:-1])).next == 7
     assert engine.transfer([IDLE] * 100) == b""
 
 

@@ -106,8 +106,8 @@ def test_the_default_board_is_an_icebreaker_with_16_contexts_of_64_bits() -> Non
         ("sim://?baud=3000001", "Option 'baud' must be in 1..3000000, not 3000001"),
         ("sim://?fresh=yes", "Option 'fresh' must be 0 or 1, not 'yes'"),
         ("sim://?name", "Option 'name' must have a value"),
-        ("sim://nexys", "Unknown board 'nexys': simulated boards have board icebreaker"),
-        ("sim://?engine=x", "Unknown engine 'x': simulated boards have engine amaranth"),
+        ("sim://nexys", "Unknown board 'nexys': simulated boards know icebreaker"),
+        ("sim://?engine=x", "Unknown engine 'x': simulated boards know amaranth"),
         (
             "sim://?name=a&fresh=1",
             "Options name='a' and fresh=1 exclude each other: a fresh board is used once, by "

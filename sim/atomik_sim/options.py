@@ -140,7 +140,7 @@ _READERS: dict[str, Callable[[str, str], Any]] = {
 def _check_choice(option: str, value: str, choices: Iterable[str]) -> None:
     if value not in choices:
         raise ValueError(
-            f"Unknown {option} {value!r}: simulated boards have {option} {' or '.join(choices)}"
+            f"Unknown {option} {value!r}: simulated boards know {' or '.join(choices)}"
         )
 
 
