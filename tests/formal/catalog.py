@@ -1,0 +1,10 @@
+"""All proofs of the project; the proofs of a component are in the module named after it."""
+
+from __future__ import annotations
+
+from . import core
+from .registry import Proof
+
+__all__ = ["PROOFS"]
+
+PROOFS: tuple[Proof, ...] = (*core.PROOFS,)
