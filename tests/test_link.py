@@ -376,6 +376,28 @@ def test_frames_that_arrive_at_once_are_stored_and_executed_in_order():
     opened(bench, script)
 
 
+@pytest.mark.parametrize("sender_cycles", [1, 5, 23])
+def test_next_and_opcount_belong_together_also_in_replies_begun_while_a_frame_is_executed(
+    sender_cycles,
+):
+    bench = Bench(seed=sender_cycles, sender_cycles=sender_cycles)
+
+    async def script(ctx):
+        counts, frames = [0], []
+        for seq in range(20):
+            count = bench.random.randint(1, 32)
+            counts.append(counts[-1] + count)
+            frames.append(bench.session.data(seq, wire.run(wire.ACCUM, 1, *range(count))))
+            frames.append(wire.info_frame(0xFF00 + seq))
+        replies = await bench.ask(ctx, *frames)
+        acks = [reply for reply in replies if reply.kind == wire.ACK]
+        assert len(acks) > 3
+        assert [reply.opcount for reply in acks] == [counts[reply.next] for reply in acks]
+        assert {reply.opcount for reply in replies} <= set(counts)
+
+    opened(bench, script)
+
+
 def test_what_arrives_while_the_table_is_cleared_is_stored_or_refused_but_never_half_done():
     bench = Bench()
 

@@ -52,6 +52,8 @@ class FrameExecutor(wiring.Component):
         Replies.
     session, mask, next, opcount, fault : Out
         Live state of the session.
+    executing : Out(1)
+        `opcount` runs ahead of `next`.
     request : Out(stream.Signature(request_layout(width, depth)))
         Ops for the table.
     response : In(stream.Signature(response_layout(width)))
@@ -89,6 +91,7 @@ class FrameExecutor(wiring.Component):
                 "next": Out(16),
                 "opcount": Out(32),
                 "fault": Out(4),
+                "executing": Out(1),
                 "request": Out(stream.Signature(request_layout(width, depth))),
                 "response": In(stream.Signature(response_layout(width))),
                 "busy": Out(1),
@@ -311,6 +314,7 @@ class FrameExecutor(wiring.Component):
                     fill.eq(HEADER_BYTES),
                 ]
                 with m.If(~replies | ~self.slot_busy.bit_select(slot, 1)):
+                    m.d.sync += self.executing.eq(1)
                     m.next = "OP"
 
             with m.State("OPERAND"):
@@ -364,6 +368,7 @@ class FrameExecutor(wiring.Component):
                     m.d.comb += [self.cancel_nak.eq(1), self.post.ack.eq(~replies)]
                     m.d.sync += [
                         self.next.eq(self.next + 1),
+                        self.executing.eq(0),
                         dirty.eq(1),
                         nak_sent.eq(0),
                     ]

@@ -153,6 +153,7 @@ class Link(wiring.Component):
             executor.idle.eq(sender.idle),
             sender.post.eq(executor.post),
             sender.cancel_nak.eq(executor.cancel_nak),
+            sender.hold.eq(executor.executing),
             sender.tag.eq(executor.tag),
             sender.slot_total.eq(executor.slot_total),
             sender.write_en.eq(executor.write_en),

@@ -73,6 +73,8 @@ class ReplySender(wiring.Component):
         Strobes.
     cancel_nak : In(1)
         Forget a NAK that waits.
+    hold : In(1)
+        Begin no reply: `next` and `opcount` don't belong together.
     tag : In(16)
         Of the INFO request.
     session, mask, next, opcount, fault : In
@@ -106,6 +108,7 @@ class ReplySender(wiring.Component):
             {
                 "post": In(post_layout(slots)),
                 "cancel_nak": In(1),
+                "hold": In(1),
                 "tag": In(16),
                 "session": In(1),
                 "mask": In(32),
@@ -245,7 +248,9 @@ class ReplySender(wiring.Component):
                     open_.eq(self.session),
                     opcount.eq(self.opcount),
                 ]
-                with m.If(waiting.info):
+                with m.If(self.hold):
+                    m.next = "IDLE"
+                with m.Elif(waiting.info):
                     begin("info", Kind.INFO, INFO_BYTES, number=self.tag)
                 with m.Elif(waiting.opened):
                     begin("opened", Kind.OPENED, NONCE_BYTES)
