@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import subprocess
 import sys
 from collections import deque
@@ -26,6 +27,12 @@ def write(path: Path, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def ports(text: str, top: str) -> set[str]:
+    found = re.search(rf"^module {top}\(([^)]*)\);", text, re.M)
+    assert found is not None
+    return {port.strip() for port in found[1].split(",")}
 
 
 def core_netlist(width: int, tmp_path: Path) -> Netlist:
@@ -222,6 +229,21 @@ def test_what_is_exported_passes_the_checks_of_another_tool(
     result = subprocess.run([yosys, "-q", "-p", script], cwd=tmp_path, check=False)
 
     assert result.returncode == 0
+
+
+def test_the_ports_of_table_and_device_are_those_of_the_documentation() -> None:
+    table = export_verilog(DeltaTable(7, 5), "delta_table")
+    device = export_verilog(DeltaDevice(12_000_000, 1_000_000, 7, 5), "delta_device")
+
+    assert ports(table, "delta_table") == {
+        *("clk", "rst", "i_valid", "i_ready", "o_valid", "o_ready"),
+        *("i_payload_op", "i_payload_address", "i_payload_data"),
+        *("o_payload_state", "o_payload_accumulator"),
+    }
+    assert ports(device, "delta_device") == {
+        *("clk", "rst", "rx", "tx", "session", "busy", "error", "accum_valid", "accum_ready"),
+        *("accum_payload_address", "accum_payload_delta"),
+    }
 
 
 def test_the_name_of_the_top_can_be_chosen(tmp_path: Path) -> None:

@@ -29,6 +29,11 @@ port                                           direction  bits
 ``swap_response_…``                            as read    as ``read_response_…``
 =============================================  =========  ============================
 
+``table`` has the streams ``i`` (fields ``op``, ``address``, ``data``; ``op`` is the number of a
+`TableOp`) and ``o`` (``state``, ``accumulator``). ``device`` has the stream ``accum`` (``address``,
+``delta``) and the ports ``rx``, ``tx``, ``session``, ``busy`` and ``error``. With ``--depth 1``
+there is no address.
+
 A transfer takes place in each cycle in which ``valid`` and ``ready`` are high. What each port does
 is in the component's docstring. The same parameters and versions give the same text: it holds no
 path and no date.
