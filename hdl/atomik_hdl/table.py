@@ -297,17 +297,13 @@ class DeltaTable(wiring.Component):
 
             composed_3 = Signal(self._width, name=f"{part}_composed_3", reset_less=True)
             m.d.sync += composed_3.eq(
-                (operand[3] & near_add_2.replicate(self._width))
-                ^ (operand[4] & far_add_2.replicate(self._width))
+                Mux(near_add_2, operand[3], 0) ^ Mux(far_add_2, operand[4], 0)
             )
             recent_4 = Signal(self._width, name=f"{part}_recent_4", reset_less=True)
-            m.d.sync += recent_4.eq(composed_3 ^ (old_5[part] & far_keep_3.replicate(self._width)))
-            m.d.sync += old_5[part].eq(
-                recent_4 ^ (ram.read_data[part] & ram_keep_4.replicate(self._width))
-            )
+            m.d.sync += recent_4.eq(composed_3 ^ Mux(far_keep_3, old_5[part], 0))
+            m.d.sync += old_5[part].eq(recent_4 ^ Mux(ram_keep_4, ram.read_data[part], 0))
             m.d.comb += ram.write_data[part].eq(
-                (old_5[part] & (~effect[4].clear[part]).replicate(self._width))
-                ^ (operand[5] & effect[4].add[part].replicate(self._width))
+                Mux(effect[4].clear[part], 0, old_5[part]) ^ Mux(effect[4].add[part], operand[5], 0)
             )
 
         m.d.comb += [
