@@ -197,6 +197,7 @@ def test_a_lost_delta_is_named_with_account_event_and_both_balances() -> None:
 # The command.
 
 
+@pytest.mark.parametrize("device", [{"build_id": 1}], indirect=True)
 def test_the_whole_file_goes_through_a_device_and_its_contexts_end_at_zero(
     run: Run, device: TcpDevice
 ) -> None:
@@ -211,6 +212,17 @@ def test_the_whole_file_goes_through_a_device_and_its_contexts_end_at_zero(
     assert result["pin_bits"] is None
     assert device.model.references == [0] * 16
     assert device.model.accumulators == [0] * 16
+
+
+def test_a_device_without_a_build_id_may_be_simulated_and_gets_the_first_500_events(
+    run: Run, device: TcpDevice
+) -> None:
+    code, out, _ = run("demo", "--port", device.url)
+    assert code == 0
+    assert "   the first 500 of 3,000 records of the file\n" in out
+    assert (
+        "   no build id, so maybe `atomik sim`, which is slow; --events 3000 takes them all\n"
+    ) in out
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ _NEXT: Final = (
     "wanted",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Account events to take.  [default: all 3,000; 500 on Amaranth's simulator]",
+    help="Account events to take.  [default: all 3,000; 500 if simulated]",
 )
 @click.option("--overwrite", is_flag=True, help="Do it though contexts of the board have a state.")
 @json_option
@@ -95,7 +95,7 @@ def demo(
             _refuse_to_clear(connection, contexts)
         _introduce(report, port, connection)
         one_context(stage)
-        events = _choose(load_events(), contexts, wanted, port, report)
+        events = _choose(load_events(), contexts, wanted, _haste(port, connection), report)
         accounts(stage, events, contexts)
         orders(stage)
         connection.flush()
@@ -149,15 +149,27 @@ def _introduce(report: Report, port: str, connection: Connection) -> None:
         report.line("rx and tx pins; the seconds are this machine's, not a board's")
 
 
+def _haste(port: str, connection: Connection) -> str:
+    """Return why not to take all events by default; nothing if there is no reason."""
+    if _simulated(port):
+        return "Amaranth's simulator is slow"
+    if not connection.info.build_id:
+        return "no build id, so maybe `atomik sim`, which is slow"
+    return ""
+
+
 def _choose(
-    events: Sequence[Event], contexts: int, wanted: int | None, port: str, report: Report
+    events: Sequence[Event], contexts: int, wanted: int | None, haste: str, report: Report
 ) -> Sequence[Event]:
-    """Return the events that the second act takes, and say which they are."""
+    """Return the events that the second act takes, and say which they are.
+
+    Fewer by default if there is a reason for ``haste``.
+    """
     if wanted is not None and wanted > len(events):
         raise click.BadParameter(
             f"there are {len(events):,} events in the file, not {wanted:,}", param_hint="--events"
         )
-    default = _SIMULATED_EVENTS if _simulated(port) else len(events)
+    default = _SIMULATED_EVENTS if haste else len(events)
     count = default if wanted is None else wanted
     chosen = [event for event in events[:count] if event.account < contexts]
     report.title(f"2. {len(chosen):,} account events into {contexts} contexts, one an account")
@@ -165,7 +177,7 @@ def _choose(
     if count < len(events):
         report.line(f"the first {count:,} of {len(events):,} records of the file")
     if count < len(events) and wanted is None:
-        report.line("Amaranth's simulator is slow; --events 3000 takes them all, as a board does")
+        report.line(f"{haste}; --events {len(events)} takes them all")
     if contexts < _ACCOUNTS:
         report.line(f"without the events of the accounts from {contexts} on, which have no context")
     return chosen
