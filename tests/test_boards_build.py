@@ -137,6 +137,18 @@ def test_the_build_id_tells_designs_apart_but_not_seeds(
     assert len({base, build_id(width=9), build_id(baud=500_000)}) == 3
 
 
+def test_options_from_the_environment_stand_in_the_manifest(
+    outcome: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    outcome["report"] = report(15.0)
+    assert build_board("icebreaker", out=tmp_path, **SMALL).manifest["overrides"] == {}
+    monkeypatch.setenv("AMARANTH_synth_opts", "-dsp")
+
+    result = build_board("icebreaker", out=tmp_path, **SMALL)
+
+    assert result.manifest["overrides"] == {"AMARANTH_synth_opts": "-dsp"}
+
+
 def test_files_of_a_build_hold_no_path_of_this_machine(
     outcome: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from .top import BoardTop
 __all__ = ["BuildResult", "build_board"]
 
 _NAME = "top"
+_OVERRIDE = "AMARANTH_"
 _REPORT = "top.report.json"
 _MANIFEST = "manifest.json"
 _BITSTREAMS = {Family.ICE40: "top.bin", Family.ECP5: "top.bit"}
@@ -195,5 +197,9 @@ def _manifest(
             if figures["used"]
         },
         "seed": design.seed,
+        # Amaranth takes options of the tools from these: whoever sets them builds another thing.
+        "overrides": {
+            name: value for name, value in sorted(os.environ.items()) if name.startswith(_OVERRIDE)
+        },
         "tools": tool_versions(tools.values()),
     }
