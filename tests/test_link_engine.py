@@ -127,7 +127,10 @@ def test_a_lost_swap_reply_gives_the_same_value_and_swaps_once():
 def test_a_reset_at_any_moment_is_noticed(faults):
     verdicts, details = campaign(200, faults, disturb=lambda line: line.device.reset())
     assert verdicts == {"error": 200}, details[:3]
-    assert {detail.split(": ")[1] for detail in details} == {"SessionLostError"}
+    names = Counter(detail.split(": ")[1] for detail in details)
+    # So many faults can also swallow eight questions in a row, which is reported as it is.
+    assert names["SessionLostError"] + (names["LinkLostError"] if faults.lose else 0) == 200
+    assert names["LinkLostError"] < 10
 
 
 def take_over(line: VirtualLine) -> None:

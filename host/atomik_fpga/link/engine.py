@@ -158,7 +158,7 @@ class Engine:
         oldest = self._oldest()
         if oldest is None:
             return None
-        return max(oldest.due, self._progress) + self._timer.timeout(self._expired)
+        return max(oldest.due, self._progress) + self._timer.timeout
 
     def submit(self, payload: Payload) -> None:
         """Queue a frame behind all others."""
@@ -223,6 +223,7 @@ class Engine:
         if deadline is None or now < deadline:
             return
         self._expired += 1
+        self._timer.expire()
         self._count["timeouts"] += 1
         if self._expired > _GIVE_UP:
             self.error = LinkLostError(

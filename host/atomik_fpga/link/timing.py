@@ -47,6 +47,7 @@ class RetransmitTimer:
         self._smoothed = round_trip
         self._deviation = 2 * round_trip
         self._least = round_trip
+        self._backoff = 0
 
     @property
     def round_trip(self) -> float:
@@ -63,8 +64,18 @@ class RetransmitTimer:
         self._deviation += (abs(round_trip - self._smoothed) - self._deviation) / 4
         self._smoothed += (round_trip - self._smoothed) / 8
         self._least = min(self._least, round_trip)
+        self._backoff = 0
 
-    def timeout(self, expired: int) -> float:
-        """Return how long to wait after ``expired`` timeouts in a row."""
+    def expire(self) -> None:
+        """Double the timeout until the next sample.
+
+        Not only until something goes on: where every frame is sent again before its answer can be
+        there, none would ever tell how long that takes.
+        """
+        self._backoff += 1
+
+    @property
+    def timeout(self) -> float:
+        """How long to wait for an answer."""
         first = max(self._floor, self._smoothed + 4 * self._deviation)
-        return min(first * 2.0**expired, max(2 * first, _LONGEST))
+        return min(first * 2.0**self._backoff, max(2 * first, _LONGEST))
