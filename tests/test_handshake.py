@@ -233,7 +233,9 @@ def test_open_without_an_answer_is_given_up():
     line.device.receive = lambda data: receive(data) if len(data) < 12 else b""
     with pytest.raises(LinkLostError) as caught:
         line.connect()
-    assert str(caught.value) == ("The device answered INFO, but not OPEN, 12 times: check the cable")
+    assert str(caught.value) == (
+        "The device answered INFO, but not OPEN, 12 times: check the cable"
+    )
 
 
 def test_a_device_on_a_slow_line_tells_how_slow_it_is():
