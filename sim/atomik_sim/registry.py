@@ -9,7 +9,7 @@ from atomik_fpga.errors import PortBusyError
 from .board import SimBoard
 from .options import BoardOptions
 
-__all__ = ["claim_board", "find_board", "give_back_board"]
+__all__ = ["claim_board", "drop_board", "enter_board", "find_board", "give_back_board"]
 
 _lock = threading.Lock()
 _boards: dict[BoardOptions, SimBoard] = {}
@@ -71,3 +71,32 @@ def give_back_board(board: SimBoard) -> None:
         board.close()
     else:
         board.release()
+
+
+def enter_board(board: SimBoard) -> None:
+    """Make a board that exists the one that its options, and so their URL, name.
+
+    Raises
+    ------
+    ValueError
+        If they name another one already, or a fresh one each time.
+    """
+    with _lock:
+        if board.options.fresh or board.options in _boards:
+            raise ValueError(f"{board.options} can't name this board: give it a name of its own")
+        _boards[board.options] = board
+
+
+def drop_board(options: BoardOptions) -> None:
+    """Stop and forget the board that ``options`` name. Who has it open gets `ClosedError`.
+
+    Raises
+    ------
+    LookupError
+        If there is none.
+    """
+    with _lock:
+        board = _boards.pop(options, None)
+    if board is None:
+        raise LookupError(f"No board of {options} in this process")
+    board.close()

@@ -1,0 +1,149 @@
+"""The pytest plugin: boards and contexts as fixtures. ``docs/testing.md`` tells how to use it.
+
+Every run of pytest in an environment with this distribution loads this module, whatever extras are
+installed. So it imports nothing but the standard library and pytest before a fixture is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from atomik_fpga import AtomikContext
+
+    from .testing import AtomikBoard, BoardPool
+
+__all__ = ["ENGINES"]
+
+#: What ``--atomik-engine`` takes: `atomik_sim.options.ENGINES`, which can't be imported here.
+ENGINES = ("amaranth",)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options."""
+    group = parser.getgroup("atomik", "ATOMiK boards")
+    group.addoption(
+        "--atomik-port",
+        metavar="URL",
+        help="Use the board at this serial port or pyserial URL in place of simulated ones. All of "
+        "its contexts are cleared before each test.",
+    )
+    group.addoption(
+        "--atomik-engine",
+        choices=ENGINES,
+        help="What runs the gateware of simulated boards, where a test does not say.",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse options that exclude each other."""
+    port = config.getoption("atomik_port")
+    if port is None:
+        return
+    if not port:
+        raise pytest.UsageError("--atomik-port must name a port, such as /dev/ttyUSB1, not ''")
+    if config.getoption("atomik_engine") is not None:
+        raise pytest.UsageError(
+            "--atomik-port and --atomik-engine exclude each other: "
+            "the board at a port is what it is"
+        )
+    workers = _workers(config)
+    if workers > 1:
+        raise pytest.UsageError(
+            f"--atomik-port needs one process, not {workers}: one board has one user. "
+            "Say -n 0, or leave --atomik-port out: then every worker has simulated boards of its "
+            "own"
+        )
+
+
+@pytest.hookimpl(optionalhook=True, tryfirst=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Make ``-n auto`` mean one process where there is one board."""
+    return None if config.getoption("atomik_port") is None else 0
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Say whose contexts are going to be cleared."""
+    port = config.getoption("atomik_port")
+    return port and f"atomik: the board at {port}; its contexts are cleared before each test"
+
+
+def _workers(config: pytest.Config) -> int:
+    """Return how many processes pytest-xdist is going to start, 0 without it."""
+    specs: list[str] = getattr(config.option, "tx", None) or []
+    counts = [spec.partition("*")[0] for spec in specs if "*" in spec]
+    return len(specs) - len(counts) + sum(int(it) for it in counts if it.isdecimal())
+
+
+@pytest.fixture(scope="session")
+def _atomik_boards() -> BoardPool:
+    from .testing import BoardPool
+
+    return BoardPool()
+
+
+@pytest.fixture
+def atomik_board_options() -> Mapping[str, Any]:
+    """What the tests need of the board: override it, or parametrise it.
+
+    A dictionary with ``contexts``, ``width``, ``baud``, ``board`` and ``engine``, or some of these.
+    A board at --atomik-port must have as many contexts and bits; the rest means nothing to it.
+    """
+    return {}
+
+
+@pytest.fixture
+def atomik_board(
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    atomik_board_options: Mapping[str, Any],
+) -> Iterator[AtomikBoard]:
+    """A board for this test alone: simulated, just reset, no session, every context 0.
+
+    It has `url`, `contexts`, `width`, `status`, `pin_bits` and `reset()`. While the test runs,
+    ATOMIK_PORT names it: a program that names no port uses it. With --atomik-port it is the board
+    there, and all its contexts are cleared first.
+    """
+    from atomik_fpga import AtomikError
+
+    from .testing import board_at_port, read_options
+
+    port = request.config.getoption("atomik_port")
+    engine = request.config.getoption("atomik_engine")
+    try:
+        options = read_options(atomik_board_options, engine)
+    except (TypeError, ValueError) as error:
+        pytest.fail(f"atomik_board_options: {error}", pytrace=False)
+    with ExitStack() as lent:
+        try:
+            if port is None:
+                pool: BoardPool = request.getfixturevalue("_atomik_boards")
+                board = lent.enter_context(pool.board(options))
+            else:
+                board = board_at_port(port, atomik_board_options)
+        except AtomikError as error:
+            pytest.fail(str(error), pytrace=False)
+        monkeypatch.setenv("ATOMIK_PORT", board.url)
+        yield board
+
+
+@pytest.fixture
+def atomik_context(atomik_board: AtomikBoard) -> Iterator[AtomikContext]:
+    """A context of 64 bits on `atomik_board`, 0 and clean, closed afterwards.
+
+    An error of the link that no call has raised is raised at the end, so that a test that only
+    posts does not pass for nothing.
+    """
+    from atomik_fpga import AtomikContext, SessionLostError
+
+    context = AtomikContext(64, port=atomik_board.url)
+    yield context
+    try:
+        context.close()
+    except SessionLostError:
+        if not atomik_board.was_reset:
+            raise
