@@ -134,8 +134,7 @@ class FrameExecutor(wiring.Component):
         kept = Signal(self._slots)
         kept_seq = Signal(data.ArrayLayout(16, self._slots))
         asked = Signal(self._slots)
-        for n in range(self._slots):
-            m.d.comb += asked[n].eq(kept[n] & (kept_seq[n] == seq))
+        behind = Signal(16)
 
         # The run.
         checking = Signal()
@@ -237,15 +236,14 @@ class FrameExecutor(wiring.Component):
                     with m.If(refused):
                         m.next = "RELEASE"
             with m.State("DECIDE"):
-                mask = word[-32:]
+                m.d.sync += refused.eq(self.session & dirty & (word[-32:] == self.mask))
+                m.next = "START"
+            with m.State("START"):
                 m.next = "MASK"
-                with m.If(self.session & dirty & (mask == self.mask)):
-                    m.d.sync += refused.eq(1)
-                with m.Else():
+                with m.If(~refused):
                     m.d.sync += [
-                        refused.eq(0),
                         self.session.eq(1),
-                        self.mask.eq(mask),
+                        self.mask.eq(word[-32:]),
                         self.next.eq(0),
                         self.opcount.eq(0),
                         self.fault.eq(DeviceFault.NONE),
@@ -263,9 +261,13 @@ class FrameExecutor(wiring.Component):
                 skip(1)
                 m.d.sync += [seq.eq(Cat(seq[8:], self.data)), step.eq(1)]
                 with m.If(step == 1):
-                    m.next = "JUDGE"
+                    m.next = "COMPARE"
+            with m.State("COMPARE"):
+                m.d.sync += behind.eq(self.next + ~seq)
+                for n in range(self._slots):
+                    m.d.sync += asked[n].eq(kept[n] & (kept_seq[n] == seq))
+                m.next = "JUDGE"
             with m.State("JUDGE"):
-                behind = (self.next + ~seq)[:16]
                 old = ~behind[15]
                 m.next = "RELEASE"
                 with m.If(old & asked.any()):

@@ -114,20 +114,26 @@ class FrameReceiver(wiring.Component):
         entry = Signal(Entry)
         length = Signal(range(FRAME_BYTES))
         room = Signal(bits)
+        full = Signal()
         prefix = Cat(length, Const(0, 14 - len(length)), entry)
 
         undamaged = crc.crc ^ 0xFFFFFFFF ^ CRC_RESIDUE
         m.d.comb += [
-            room.eq(self.tail - self.head - 1),
             crc.data.eq(token.payload.data),
             write.data.eq(token.payload.data),
             write.addr.eq(self.head + PREFIX_BYTES + size),
         ]
 
+        # Characters are far enough apart for these to have settled when the next one comes.
+        m.d.sync += [
+            room.eq(self.tail - self.head - 1),
+            full.eq((size == FRAME_BYTES) | (size + PREFIX_BYTES >= room)),
+        ]
+
         with m.FSM(name="fsm"):
             with m.State("COLLECT"):
                 with m.If(token.valid & ~token.payload.end):
-                    with m.If((size == FRAME_BYTES) | (size + PREFIX_BYTES >= room)):
+                    with m.If(full):
                         m.d.sync += bad.eq(1)
                     with m.Else():
                         m.d.comb += [write.en.eq(1), crc.valid.eq(1)]
