@@ -47,6 +47,29 @@ class AddressBook:
         self._taken.add(self._lowest)
         return self._lowest
 
+    def allocate_run(self, count: int) -> int:
+        """Take ``count`` consecutive addresses, the lowest that are free, and return the first.
+
+        Raises
+        ------
+        NoFreeContextError
+            If there are no such.
+        """
+        self._take_back()
+        first = self._lowest
+        address = first
+        while address - first < count:
+            if address >= self._depth:
+                raise NoFreeContextError(
+                    f"No {count} consecutive contexts of the {self._depth} of {self._url} are "
+                    "free in this process: close what holds others, or ask for fewer"
+                )
+            if address in self._taken:
+                first = address + 1
+            address += 1
+        self._taken.update(range(first, first + count))
+        return first
+
     def claim(self, address: int) -> None:
         """Take an address.
 

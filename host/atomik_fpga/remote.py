@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from collections import deque
 from contextlib import ExitStack
 from operator import index
-from threading import RLock
 from typing import TYPE_CHECKING, SupportsIndex
 
+from .claims import ForkLock, drop, take_back
 from .connection import connect
 from .context import CLOSED, AtomikContext
-from .errors import ClosedError, ForkError, WidthError
+from .errors import ClosedError, WidthError
 from .ports import find_port
 from .words import hex_word
 
@@ -23,10 +21,6 @@ if TYPE_CHECKING:
     from .link.stats import LinkStats
 
 __all__ = ["RemoteContext"]
-
-#: Addresses of contexts that were dropped without `close`. A finalizer can run in the midst of the
-#: connection's own work, so it only notes them here; see `_take_back`.
-_dropped: deque[tuple[Connection, int]] = deque()
 
 
 class RemoteContext(AtomikContext):
@@ -49,7 +43,7 @@ class RemoteContext(AtomikContext):
     __slots__ = ("_address", "_attached", "_baud", "_closed", "_connection", "_lock", "_url")
 
     _connection: Connection | None
-    _lock: _Lock
+    _lock: ForkLock
 
     def __init__(
         self,
@@ -89,7 +83,7 @@ class RemoteContext(AtomikContext):
             undo.callback(connection.close)
             context._set_word(connection.info.width if width is None else width, strict)
             context._check_width(connection)
-            _take_back(connection)
+            take_back(connection)
             connection.claim(number)
             undo.callback(connection.release, number)
             if context._width < connection.info.width:
@@ -189,7 +183,7 @@ class RemoteContext(AtomikContext):
     def __del__(self) -> None:
         connection = getattr(self, "_connection", None)
         if connection is not None:
-            _dropped.append((connection, self._address))
+            drop(connection, range(self._address, self._address + 1))
 
     def _set_up(self, url: str, baud: int | None, *, attached: bool) -> None:
         self._url = url
@@ -198,7 +192,7 @@ class RemoteContext(AtomikContext):
         self._connection = None
         self._closed = False
         self._deltas = 0
-        self._lock = _Lock()
+        self._lock = ForkLock()
 
     def _live(self) -> Connection:
         """Return the connection that the address is of; called with the lock held."""
@@ -214,7 +208,7 @@ class RemoteContext(AtomikContext):
             connection = connect(self._url, baud=self._baud)
             undo.callback(connection.close)
             self._check_width(connection)
-            _take_back(connection)
+            take_back(connection)
             address = connection.allocate()
             undo.callback(connection.release, address)
             connection.load(address, reference)
@@ -232,7 +226,7 @@ class RemoteContext(AtomikContext):
         self._deltas = 0
         with ExitStack() as at_last:
             at_last.callback(connection.close)
-            at_last.callback(_take_back, connection)
+            at_last.callback(take_back, connection)
             at_last.callback(connection.release, self._address)
             if not self._attached:
                 connection.load(self._address, 0)
@@ -269,50 +263,3 @@ class RemoteContext(AtomikContext):
     def _check_open(self) -> None:
         if self._closed:
             raise ClosedError(CLOSED)
-
-
-class _Lock:
-    """A reentrant lock. A thread that held it when the process forked holds it for ever in the
-    child, which then gets an error in place of an endless wait.
-    """
-
-    __slots__ = ("_process", "acquire", "release")
-
-    def __init__(self) -> None:
-        lock = RLock()
-        self.acquire = lock.acquire
-        self.release = lock.release
-        self._process = os.getpid()
-
-    def wait(self) -> None:
-        """Acquire the lock, which is held."""
-        if os.getpid() != self._process:
-            raise ForkError(
-                "This context was made before fork, and belongs to the parent process: make "
-                "another one in the child, on another port, or use the parent's"
-            )
-        self.acquire()
-
-    def __enter__(self) -> None:
-        if not self.acquire(False):
-            self.wait()
-
-    def __exit__(self, *_: object) -> None:
-        self.release()
-
-
-def _take_back(connection: Connection) -> None:
-    """Give back what dropped contexts of ``connection`` held. The caller holds a reference too, so
-    that the port stays open here.
-    """
-    for _ in range(len(_dropped)):
-        try:
-            origin, address = _dropped.popleft()
-        except IndexError:
-            # Another thread was faster.
-            return
-        if origin is connection:
-            connection.release(address)
-            connection.close()
-        elif origin.error is None:
-            _dropped.append((origin, address))
