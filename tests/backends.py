@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import pytest
 import serial
 
-from atomik_fpga import AtomikContext, connect
+from atomik_fpga import AtomikContext
 from atomik_sim.model import DeviceModel
+from atomik_sim.options import ENGINES
 
 from .ideal_peer import IdealPort
 
-__all__ = ["BACKENDS", "Backend", "Make", "model_port", "quick"]
+__all__ = ["BACKENDS", "Backend", "Make", "backends_for", "model_port", "quick"]
 
 #: Makes a context as a program does: with the constructor's parameters.
 Make = Callable[..., AtomikContext]
@@ -55,20 +55,27 @@ def model() -> Iterator[Backend]:
         yield Backend(url)
 
 
-@contextmanager
-def board(url: str) -> Iterator[Backend]:
-    """A device that is kept open, so that a simulated one starts once only."""
-    with connect(url):
-        yield Backend(url)
-
-
+#: Those without a board; the others are what the fixture ``atomik_board`` yields.
 BACKENDS: dict[str, Callable[[], AbstractContextManager[Backend]]] = {
     "embedded": embedded,
     "model of the device": model,
-    "simulated board": partial(board, "sim://?name=suite"),
 }
 
-#: Marks tests of what the driver decides before it sends anything.
-quick = pytest.mark.parametrize(
-    "context_backend", ["embedded", "model of the device"], indirect=True, scope="module"
-)
+#: Marks tests of what the driver decides before it sends anything: no simulation needed.
+quick = pytest.mark.quick
+
+
+def backends_for(config: pytest.Config, *, simulation: bool) -> dict[str, dict[str, str]]:
+    """Return the backends of a run, each with the options of its board.
+
+    With ``--atomik-port`` that is the board there; else all that need none, and simulated boards on
+    every engine, or the one that ``--atomik-engine`` names.
+    """
+    if config.getoption("atomik_port") is not None:
+        return {"board": {}}
+    backends: dict[str, dict[str, str]] = {name: {} for name in BACKENDS}
+    if simulation:
+        engine = config.getoption("atomik_engine")
+        for name in ENGINES if engine is None else (engine,):
+            backends[f"simulated board, {name}"] = {"engine": name}
+    return backends

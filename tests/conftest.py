@@ -9,13 +9,35 @@ import pytest
 
 from atomik_fpga import AtomikContext
 
-from .backends import BACKENDS, Backend, Make
+from .backends import BACKENDS, Backend, Make, backends_for
 
 
-@pytest.fixture(scope="module", params=BACKENDS)
-def context_backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
-    with BACKENDS[request.param]() as backend:
-        yield backend
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "quick: needs no simulation of the gateware")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "context_backend" in metafunc.fixturenames:
+        quick = metafunc.definition.get_closest_marker("quick") is not None
+        backends = backends_for(metafunc.config, simulation=not quick)
+        metafunc.parametrize(
+            ("context_backend", "atomik_board_options"),
+            backends.items(),
+            indirect=["context_backend"],
+            ids=list(backends),
+        )
+
+
+@pytest.fixture
+def context_backend(
+    request: pytest.FixtureRequest, atomik_board_options: dict[str, str]
+) -> Iterator[Backend]:
+    if request.param in BACKENDS:
+        with BACKENDS[request.param]() as backend:
+            yield backend
+    else:
+        # Where there is none it must not be made.
+        yield Backend(request.getfixturevalue("atomik_board").url)
 
 
 @pytest.fixture
