@@ -88,15 +88,8 @@ def enter_board(board: SimBoard) -> None:
 
 
 def drop_board(options: BoardOptions) -> None:
-    """Stop and forget the board that ``options`` name. Who has it open gets `ClosedError`.
-
-    Raises
-    ------
-    LookupError
-        If there is none.
-    """
+    """Stop and forget the board that ``options`` name, if any; its user gets `ClosedError`."""
     with _lock:
         board = _boards.pop(options, None)
-    if board is None:
-        raise LookupError(f"No board of {options} in this process")
-    board.close()
+    if board is not None:
+        board.close()

@@ -43,6 +43,7 @@ class AtomikBoard:
         self._contexts = contexts
         self._width = width
         self._simulation = simulation
+        self._was_reset = False
         self._start = None if simulation is None else simulation.status
 
     @property
@@ -88,7 +89,7 @@ class AtomikBoard:
     @property
     def was_reset(self) -> bool:
         """`reset` was called: whoever had a session has lost it."""
-        return self._simulation is not None and self._simulation.status.resets > 0
+        return self._was_reset
 
     @property
     def pin_bits(self) -> tuple[int, int]:
@@ -106,7 +107,9 @@ class AtomikBoard:
         UnsupportedPortError
             With ``--atomik-port``: a serial line has no reset.
         """
-        self._simulated("reset()").reset()
+        board = self._simulated("reset()")
+        self._was_reset = True
+        board.reset()
 
     def __repr__(self) -> str:
         return f"<AtomikBoard {self._url} {self._contexts} x {self._width} bit>"
