@@ -1,7 +1,8 @@
 """Delta-state contexts in FPGA fabric, called from Python.
 
-`AtomikContext` is a context: in this process, or on a device when it is given a port. `connect`
-gives the device itself. Everything that can go wrong with a device is an `AtomikError`.
+`AtomikContext` is a context: in this process, or on a device when it is given a port.
+`AtomikTable` is many of them. `connect` gives the device itself. Everything that can go wrong with
+a device is an `AtomikError`.
 """
 
 from __future__ import annotations
@@ -35,10 +36,12 @@ if TYPE_CHECKING:
     from .link.stats import LinkStats
     from .protocol import Info
     from .snapshot import Snapshot
+    from .table import AtomikTable
 
 __all__ = [
     "AtomikContext",
     "AtomikError",
+    "AtomikTable",
     "ClosedError",
     "Connection",
     "ContextInUseError",
@@ -67,6 +70,7 @@ __version__ = "0.1.0"
 #: that runs on the embedded model starts without the driver.
 _HOMES = {
     "AtomikContext": ".context",
+    "AtomikTable": ".table",
     "Connection": ".connection",
     "Info": ".protocol",
     "LinkStats": ".link.stats",

@@ -26,7 +26,7 @@ class AddressBook:
         self._taken: set[int] = set()
         # No address below this one is free, but for those just released.
         self._lowest = 0
-        self._released: deque[int] = deque()
+        self._released: deque[range] = deque()
 
     def allocate(self) -> int:
         """Take the lowest free address.
@@ -70,28 +70,29 @@ class AddressBook:
         self._taken.update(range(first, first + count))
         return first
 
-    def claim(self, address: int) -> None:
-        """Take an address.
+    def claim(self, addresses: range) -> None:
+        """Take addresses.
 
         Raises
         ------
         ContextInUseError
-            If it is taken.
+            If one is taken; then none of them is.
         """
         self._take_back()
-        if address in self._taken:
-            raise ContextInUseError(
-                f"Context {address} of {self._url} is in use in this process: close the other "
-                "object first, or use that one"
-            )
-        self._taken.add(address)
+        for address in addresses:
+            if address in self._taken:
+                raise ContextInUseError(
+                    f"Context {address} of {self._url} is in use in this process: close the other "
+                    "object first, or use that one"
+                )
+        self._taken.update(addresses)
 
-    def release(self, address: int) -> None:
-        """Give an address back; a free one stays free. Needs no lock, and takes none."""
-        self._released.append(address)
+    def release(self, addresses: range) -> None:
+        """Give addresses back; a free one stays free. Needs no lock, and takes none."""
+        self._released.append(addresses)
 
     def _take_back(self) -> None:
         while self._released:
-            address = self._released.popleft()
-            self._taken.discard(address)
-            self._lowest = min(self._lowest, address)
+            addresses = self._released.popleft()
+            self._taken.difference_update(addresses)
+            self._lowest = min(self._lowest, addresses.start)

@@ -39,8 +39,7 @@ def take_back(connection: Connection) -> None:
             # Another thread was faster.
             return
         if origin is connection:
-            for address in addresses:
-                connection.release(address)
+            connection.release_run(addresses)
             connection.close()
         elif origin.error is None:
             _dropped.append((origin, addresses))

@@ -7,17 +7,16 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Sequence
 from operator import index
 from types import TracebackType
 from typing import Self, SupportsIndex
 
 from .addresses import AddressBook
-from .channel import NEVER, Channel
 from .errors import AtomikError, NoBoardError
-from .link import LinkStats, Session, values_per_word
+from .link import LinkStats, Session
 from .opening import open_session
-from .protocol import MAX_COUNT, Info, Op, operand_bytes
+from .ops import Ops
+from .protocol import Info
 from .transport import Port
 
 __all__ = ["Connection", "connect"]
@@ -69,7 +68,7 @@ def connect(port: str | None = None, *, baud: int | None = None) -> Connection:
         return connection
 
 
-class Connection(Channel):
+class Connection(Ops):
     """An open session with a device. Made by `connect`; safe to use from several threads.
 
     Posted ops are handed to the operating system within 10 ms, with no further call, unless the
@@ -91,13 +90,10 @@ class Connection(Channel):
     """
 
     def __init__(self, port: Port, session: Session, baud: int) -> None:
-        self._info = session.info
         self._baud = baud
-        self._depth = session.info.depth
-        self._largest = (1 << session.info.width) - 1
         self._addresses = AddressBook(session.info.depth, port.url)
         self._references = 0
-        super().__init__(port, session)
+        super().__init__(port, session, baud)
 
     @property
     def info(self) -> Info:
@@ -133,6 +129,18 @@ class Connection(Channel):
             self._check()
             return self._addresses.allocate()
 
+    def allocate_run(self, count: int) -> int:
+        """Take ``count`` consecutive addresses, the lowest that are free, and return the first.
+
+        Raises
+        ------
+        NoFreeContextError
+            If there are no such.
+        """
+        with self._lock:
+            self._check()
+            return self._addresses.allocate_run(count)
+
     def claim(self, address: SupportsIndex) -> int:
         """Take an address and return it.
 
@@ -142,134 +150,34 @@ class Connection(Channel):
             If it is taken.
         """
         number = index(address)
-        self._check_address(number)
+        self.claim_run(range(number, number + 1))
+        return number
+
+    def claim_run(self, addresses: range) -> None:
+        """Take all of these addresses.
+
+        Raises
+        ------
+        ContextInUseError
+            If one is taken; then none of them is.
+        """
+        for address in addresses[:1], addresses[-1:]:
+            for number in address:
+                self._check_address(number)
         with self._lock:
             self._check()
-            self._addresses.claim(number)
-        return number
+            self._addresses.claim(addresses)
 
     def release(self, address: int) -> None:
         """Give an address back. Never raises.
 
         It takes no lock, so that a finaliser may call it at any moment.
         """
-        self._addresses.release(address)
+        self._addresses.release(range(address, address + 1))
 
-    # Posted ops.
-
-    def accum(self, address: int, delta: int) -> None:
-        """Post A ^= ``delta``."""
-        if not 0 <= address < self._depth:
-            raise self._bad_address(address)
-        if not 0 <= delta <= self._largest:
-            raise self._bad_operand(delta)
-        with self._lock:
-            if self._error is not None:
-                self._check()
-            full = self._builder.accum(address, delta)
-            if self._flush_at is NEVER:
-                self._hold()
-            if full is None:
-                return
-            self._engine.submit(full)
-        self._pump()
-        self._wait_for_room()
-
-    def load(self, address: int, value: int) -> None:
-        """Post R := ``value``, A := 0."""
-        self._check_address(address)
-        self._check_operand(value)
-        with self._lock:
-            self._check()
-            full = self._builder.load(address, value)
-            self._post(full)
-        if full is not None:
-            self._pump()
-            self._wait_for_room()
-
-    def clear(self) -> None:
-        """Post R := 0, A := 0 for every context of the device."""
-        with self._lock:
-            self._check()
-            full = self._builder.clear()
-            self._post(full)
-        if full is not None:
-            self._pump()
-            self._wait_for_room()
-
-    def accum_many(self, addresses: Sequence[int], deltas: Sequence[int]) -> None:
-        """Post A ^= delta for each pair. All are checked before the first is posted.
-
-        Raises
-        ------
-        ValueError
-            Also if the lengths differ.
-        """
-        if len(addresses) != len(deltas):
-            raise ValueError(f"{len(addresses)} addresses for {len(deltas)} deltas")
-        for address in addresses:
-            self._check_address(address)
-        for delta in deltas:
-            self._check_operand(delta)
-        start = 0
-        while start < len(addresses):
-            with self._lock:
-                self._check()
-                accum = self._builder.accum
-                for position in range(start, len(addresses)):
-                    full = accum(addresses[position], deltas[position])
-                    if full is not None:
-                        self._engine.submit(full)
-                        break
-                start = position + 1
-                self._post(None)
-            self._pump()
-            self._wait_for_room()
-
-    # Barriers.
-
-    def read(self, address: int) -> int:
-        """Return the state R ^ A."""
-        self._check_address(address)
-        return self._exchange(Op.READ, address)[0]
-
-    def peek(self, address: int) -> tuple[int, int]:
-        """Return state R ^ A and accumulator A of one instant."""
-        self._check_address(address)
-        state, accumulator = self._exchange(Op.PEEK, address)
-        return state, accumulator
-
-    def swap(self, address: int, new_reference: int | None = None) -> int:
-        """Start a new epoch in one step and return the state before.
-
-        The reference becomes ``new_reference``, or that state if it is None; A becomes 0.
-        """
-        self._check_address(address)
-        if new_reference is None:
-            return self._exchange(Op.SWAP, address)[0]
-        self._check_operand(new_reference)
-        return self._exchange(Op.SWAP_TO, address, (new_reference,))[0]
-
-    def read_many(self, first: int, count: int) -> list[int]:
-        """Return the states of ``count`` consecutive contexts, several replies under way at once.
-
-        Each reply is of one instant; different replies are of different ones.
-        """
-        if count < 0 or not 0 <= first <= self._depth - count:
-            raise IndexError(
-                f"Contexts {first} to {first + count - 1} are not all within 0 to {self._depth - 1}"
-            )
-        size = operand_bytes(self._info.width) * values_per_word(Op.READ)
-        step = min(MAX_COUNT, self._info.reply_bytes // size)
-        end = first + count
-        with self._lock:
-            self._check()
-            replies = [
-                self._ask(Op.READ, start, min(step, end - start))
-                for start in range(first, end, step)
-            ]
-        self._pump()
-        return [word for reply in replies for word in self._await(reply)]
+    def release_run(self, addresses: range) -> None:
+        """Give addresses back, as `release` does."""
+        self._addresses.release(addresses)
 
     # The end.
 
@@ -302,29 +210,6 @@ class Connection(Channel):
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-    def _exchange(self, op: Op, address: int, operands: Sequence[int] = ()) -> list[int]:
-        with self._lock:
-            self._check()
-            reply = self._ask(op, address, 1, operands)
-        self._pump()
-        return self._await(reply)
-
-    # Arguments.
-
-    def _check_address(self, address: int) -> None:
-        if not 0 <= address < self._depth:
-            raise self._bad_address(address)
-
-    def _check_operand(self, operand: int) -> None:
-        if not 0 <= operand <= self._largest:
-            raise self._bad_operand(operand)
-
-    def _bad_address(self, address: int) -> IndexError:
-        return IndexError(f"Address must be 0 to {self._depth - 1}, not {address}")
-
-    def _bad_operand(self, operand: int) -> ValueError:
-        return ValueError(f"Operand must have at most {self._info.width} bits, not {operand:#x}")
 
 
 def _flush_at_exit() -> None:

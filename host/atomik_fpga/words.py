@@ -5,11 +5,16 @@ from __future__ import annotations
 from operator import index
 from typing import SupportsIndex
 
-__all__ = ["check_width", "hex_word", "to_word"]
+__all__ = ["check_positive", "check_width", "hex_word", "to_word"]
 
 
 def check_width(width: SupportsIndex) -> int:
-    """Return ``width`` in bits as an ``int``.
+    """Return ``width`` in bits as an ``int``; raise as `check_positive` does."""
+    return check_positive("Width", width)
+
+
+def check_positive(name: str, value: SupportsIndex) -> int:
+    """Return ``value`` as an ``int``; ``name`` is what messages call it.
 
     Raises
     ------
@@ -19,12 +24,12 @@ def check_width(width: SupportsIndex) -> int:
         If it is less than 1.
     """
     try:
-        bits = index(width)
+        number = index(value)
     except TypeError:
-        raise TypeError(f"Width must be a positive integer, not {width!r}") from None
-    if bits < 1:
-        raise ValueError(f"Width must be a positive integer, not {width!r}")
-    return bits
+        raise TypeError(f"{name} must be a positive integer, not {value!r}") from None
+    if number < 1:
+        raise ValueError(f"{name} must be a positive integer, not {value!r}")
+    return number
 
 
 def to_word(name: str, value: SupportsIndex, width: int, *, strict: bool = False) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .builder import FrameBuilder, Payload, Reply, values_per_word
+from .arrays import accum_frames
+from .builder import FrameBuilder, Payload, Reply, plan_reads, values_per_word
 from .engine import Engine, Session
 from .handshake import Handshake
 from .stats import LinkStats
@@ -15,5 +16,7 @@ __all__ = [
     "Payload",
     "Reply",
     "Session",
+    "accum_frames",
+    "plan_reads",
     "values_per_word",
 ]

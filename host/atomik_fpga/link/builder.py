@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from struct import Struct
 
 from ..protocol import CRC_BYTES, MAX_COUNT, RUN_HEADER, SEQ_BYTES, Info, Op, operand_bytes
 
-__all__ = ["FrameBuilder", "Payload", "Reply", "values_per_word"]
+__all__ = ["FrameBuilder", "Payload", "Reply", "plan_reads", "values_per_word"]
 
 _FORMATS = {1: "B", 2: "H", 4: "I", 8: "Q"}
 
@@ -16,6 +16,32 @@ _FORMATS = {1: "B", 2: "H", 4: "I", 8: "Q"}
 def values_per_word(op: Op) -> int:
     """Words of ``width`` bits that one value of ``op`` has: PEEK replies with two."""
     return 2 if op is Op.PEEK else 1
+
+
+def plan_reads(addresses: Iterable[int], longest: int, gap: int) -> list[tuple[int, int]]:
+    """Return first context and count of reads that cover ``addresses``, in order of address.
+
+    Parameters
+    ----------
+    addresses : iterable of int
+        In any order; repeated ones count once.
+    longest : int
+        Most contexts a read has.
+    gap : int
+        Contexts between two addresses that are rather read along than left out.
+    """
+    reads: list[tuple[int, int]] = []
+    first = last = -1
+    for address in sorted(set(addresses)):
+        if first >= 0 and address - last <= gap + 1 and address - first < longest:
+            last = address
+            continue
+        if first >= 0:
+            reads.append((first, last - first + 1))
+        first = last = address
+    if first >= 0:
+        reads.append((first, last - first + 1))
+    return reads
 
 
 class Reply:
@@ -52,7 +78,7 @@ class Reply:
         ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Payload:
     """What a data frame carries.
 
