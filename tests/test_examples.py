@@ -58,8 +58,8 @@ def output_of(script: str, port: str | None) -> str:
 
 
 @contextmanager
-def simulated_board(*options: str) -> Iterator[str]:
-    """Run ``atomik sim``, and yield the port that it prints; it must end cleanly by Ctrl-C."""
+def simulated_board(*options: str) -> Iterator[tuple[str, str]]:
+    """Run ``atomik sim``, and yield the two ports that it prints; it must end by Ctrl-C."""
     with subprocess.Popen(
         [sys.executable, "-m", "atomik_fpga", "sim", *options],
         stdout=subprocess.PIPE,
@@ -68,9 +68,10 @@ def simulated_board(*options: str) -> Iterator[str]:
     ) as process:
         try:
             assert process.stdout is not None
-            name, _, port = process.stdout.readline().strip().partition("=")
-            assert name == "ATOMIK_PORT"
-            yield port
+            lines = [process.stdout.readline().strip().partition("=") for _ in range(2)]
+            assert {name for name, _, _ in lines} == {"ATOMIK_PORT"}
+            tcp, pty = (port for _, _, port in lines)
+            yield tcp, pty
         finally:
             process.send_signal(signal.SIGINT)
             _, errors = process.communicate(timeout=DEADLINE)
@@ -94,12 +95,12 @@ def test_two_accounts_have_the_same_output_on_no_board_and_on_the_simulated_one(
 if os.name == "posix":
 
     def test_two_accounts_have_the_same_output_over_the_pseudo_terminal_of_atomik_sim() -> None:
-        with simulated_board() as port:
+        with simulated_board() as (_, port):
             assert port.startswith("/dev/")
             assert output_of("two_accounts.py", port) == TWO_ACCOUNTS
 
     def test_two_accounts_have_the_same_output_over_the_tcp_port_of_atomik_sim() -> None:
-        with simulated_board("--listen", "127.0.0.1:0") as port:
+        with simulated_board("--listen", "127.0.0.1:0") as (port, _):
             assert port.startswith("socket://127.0.0.1:")
             assert output_of("two_accounts.py", port) == TWO_ACCOUNTS
 
@@ -112,7 +113,7 @@ if os.name == "posix":
             assert (done.returncode, done.stderr) == (0, "")
             return done.stdout
 
-        with simulated_board("--contexts", "3", "--width", "7") as port:
+        with simulated_board("--contexts", "3", "--width", "7") as (_, port):
             assert "  contexts  3 of 7 bits\n" in atomik("info")
             atomik("ctx", "load", "2", "0x55")
             atomik("ctx", "accum", "2", "0x0f", "0x30")

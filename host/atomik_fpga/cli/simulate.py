@@ -23,26 +23,23 @@ from .common import (
 
 if TYPE_CHECKING:
     from atomik_sim import SimBoard
-    from atomik_sim.server import PtyServer, ServerEvent, TcpServer
+    from atomik_sim.server import BoardServer, ServerEvent
 
 __all__ = ["sim"]
 
-_LOOPBACK: Final = ("127.0.0.1", 0)
+_LOOPBACK: Final = "127.0.0.1"
+_LOOPBACK_TEXT: Final = f"{_LOOPBACK}:0"
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 #: How often the server is asked whether the simulation still runs, in seconds.
 _POLL: Final = 0.2
 
 
-def _host_and_port(
-    _: click.Context, __: click.Parameter, text: str | None
-) -> tuple[str, int] | None:
+def _host_and_port(_: click.Context, __: click.Parameter, text: str) -> tuple[str, int]:
     """Read HOST:PORT, [HOST]:PORT, or :PORT for the loopback address."""
-    if text is None:
-        return None
     host, colon, port = text.rpartition(":")
     if not colon or not (port.isascii() and port.isdecimal()) or int(port) > 0xFFFF:
         raise click.BadParameter(f"{text!r} is not HOST:PORT, such as 127.0.0.1:7000.")
-    return host.removeprefix("[").removesuffix("]") or _LOOPBACK[0], int(port)
+    return host.removeprefix("[").removesuffix("]") or _LOOPBACK, int(port)
 
 
 @click.command()
@@ -54,13 +51,14 @@ def _host_and_port(
     "--listen",
     metavar="HOST:PORT",
     callback=_host_and_port,
-    help="Offer a TCP port, here.  [default without a pty: 127.0.0.1, any free port]",
+    default=_LOOPBACK_TEXT,
+    help="Where the TCP port is.  [default: 127.0.0.1, any free port]",
 )
 @click.option("--allow-remote", is_flag=True, help="Permit a HOST that other machines can reach.")
 @click.option(
     "--pty/--no-pty",
     default=None,
-    help="Offer a pseudo-terminal.  [default: where there are any and without --listen]",
+    help="Offer a pseudo-terminal too.  [default: where there are any]",
 )
 @verbosity_options
 @click.pass_context
@@ -70,32 +68,34 @@ def sim(
     contexts: int | None,
     width: int | None,
     baud: int | None,
-    listen: tuple[str, int] | None,
+    listen: tuple[str, int],
     allow_remote: bool,
     pty: bool | None,
 ) -> None:
     """Offer a simulated board to other processes.
 
     BOARD is icebreaker unless another is named. Amaranth's simulator runs the gateware of the real
-    board behind a pseudo-terminal, which is a serial port to whoever opens it, or behind a TCP port
-    (socket://HOST:PORT). Like a real port it has one user at a time. The contexts keep their values
-    from one to the next, until Ctrl-C ends the board, with exit code 0.
+    board behind a TCP port (socket://HOST:PORT) and, where the system has them, behind a
+    pseudo-terminal, which is a serial port to whoever opens it. The contexts keep their values from
+    one client to the next, until Ctrl-C ends the board, with exit code 0.
+
+    Both ports lead to the one board, at the same time. The client that wrote last gets the answers:
+    one that opens a session takes the board over, and the one before is told at its next call that
+    its session is lost. The TCP port has one client at a time and sends others away.
     """
-    if pty and listen:
-        raise click.UsageError("A board has one port: say either --pty or --listen.")
-    if pty is None:
-        pty = os.name == "posix" and listen is None
     settings = settings_of(click_ctx)
     given = {"contexts": contexts, "width": width, "baud": baud}
+    if pty is None:
+        pty = os.name == "posix"
     with (
         _ended_by_signals(),
         _simulated(settings, board, {k: v for k, v in given.items() if v is not None}) as simulated,
     ):
         try:
-            if pty:
-                _offer_pty(settings, simulated)
-            else:
-                _offer_tcp(settings, simulated, listen or _LOOPBACK, allow_remote)
+            with _offered(settings, simulated, listen, allow_remote, pty) as server:
+                _announce(settings, server)
+                while not server.wait(_POLL):
+                    pass
         except KeyboardInterrupt:
             status = simulated.status
             settings.note(
@@ -121,29 +121,21 @@ def _simulated(settings: Settings, board: str, given: dict[str, Any]) -> Iterato
         simulated.close()
 
 
-def _offer_pty(settings: Settings, board: SimBoard) -> None:
-    from atomik_sim.server import serve_pty
-
-    try:
-        server = serve_pty(board)
-    except OSError as error:
-        raise CommandError(f"no pseudo-terminal: {error}", ExitCode.ENVIRONMENT) from error
-    with server:
-        _announce(settings, board, server.path)
-        _serve(server)
-
-
-def _offer_tcp(
-    settings: Settings, board: SimBoard, listen: tuple[str, int], allow_remote: bool
-) -> None:
-    from atomik_sim.server import serve_tcp
+def _offered(
+    settings: Settings,
+    board: SimBoard,
+    listen: tuple[str, int],
+    allow_remote: bool,
+    pty: bool,
+) -> BoardServer:
+    from atomik_sim.server import serve
 
     def on_event(event: ServerEvent, client: str) -> None:
         settings.note(f"{client} {event.value}")
 
     host, port = listen
     try:
-        server = serve_tcp(board, host, port, allow_remote=allow_remote, on_event=on_event)
+        return serve(board, tcp=listen, pty=pty, allow_remote=allow_remote, on_event=on_event)
     except ValueError as error:
         raise click.BadParameter(
             f"{host} is not a loopback address, and the board has no authentication: whoever can "
@@ -151,27 +143,21 @@ def _offer_tcp(
             param_hint="--listen",
         ) from error
     except OSError as error:
+        what = " with a pseudo-terminal beside it" if pty else ""
         raise CommandError(
-            f"can't listen at {host}:{port}: {error}", ExitCode.ENVIRONMENT
+            f"can't listen at {host}:{port}{what}: {error}", ExitCode.ENVIRONMENT
         ) from error
-    with server:
-        _announce(settings, board, server.url)
-        _serve(server)
 
 
-def _announce(settings: Settings, board: SimBoard, port: str) -> None:
-    """Write the line that another program, or a shell, takes; the rest is for people."""
-    options = board.options
+def _announce(settings: Settings, server: BoardServer) -> None:
+    """Write the lines that another program, or a shell, takes; the rest is for people."""
+    options = server.board.options
     settings.note(
         f"simulated {options.board}: {options.contexts:,} contexts of {options.width} bits, "
         f"{options.baud:,} baud; Ctrl-C ends it"
     )
-    click.echo(f"ATOMIK_PORT={port}")
-
-
-def _serve(server: PtyServer | TcpServer) -> None:
-    while not server.wait(_POLL):
-        pass
+    for url in server.urls:
+        click.echo(f"ATOMIK_PORT={url}")
 
 
 @contextmanager
