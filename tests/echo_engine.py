@@ -16,6 +16,7 @@ CLOCKS_PER_CHARACTER = 40
 class EchoEngine:
     """Takes and returns one character after the other, but none while ``gate`` is clear."""
 
+    name = "echo"
     batch = 1
 
     def __init__(self) -> None:

@@ -28,7 +28,7 @@ PATIENCE = 60.0
 SESSION = Session()
 _names = itertools.count()
 
-OPTIONS = "contexts, width, baud, engine, name, fresh"
+OPTIONS = "contexts, width, baud, engine, realtime, name, fresh, vcd"
 
 
 @pytest.fixture
@@ -71,10 +71,13 @@ def ask(port: Any, frame: bytes) -> Reply:
         ("sim://icebreaker/", BoardOptions()),
         ("sim://?contexts=256", BoardOptions(contexts=256)),
         ("sim://icebreaker?width=7&contexts=3", BoardOptions(contexts=3, width=7)),
-        ("sim://?baud=115200&engine=amaranth", BoardOptions(baud=115_200)),
+        ("sim://?baud=115200&engine=amaranth", BoardOptions(baud=115_200, engine="amaranth")),
         ("sim://?name=two%20words", BoardOptions(name="two words")),
         ("sim://?fresh=1", BoardOptions(fresh=True)),
         ("sim://?fresh=0", BoardOptions()),
+        ("sim://?engine=cxxrtl", BoardOptions()),
+        ("sim://?realtime=1", BoardOptions(realtime=True)),
+        ("sim://?vcd=a/b.vcd", BoardOptions(vcd="a/b.vcd")),
     ],
 )
 def test_a_url_names_a_board_by_its_options(url: str, options: BoardOptions) -> None:
@@ -107,7 +110,7 @@ def test_the_default_board_is_an_icebreaker_with_16_contexts_of_64_bits() -> Non
         ("sim://?fresh=yes", "Option 'fresh' must be 0 or 1, not 'yes'"),
         ("sim://?name", "Option 'name' must have a value"),
         ("sim://nexys", "Unknown board 'nexys': simulated boards know icebreaker"),
-        ("sim://?engine=x", "Unknown engine 'x': simulated boards know amaranth"),
+        ("sim://?engine=x", "Unknown engine 'x': simulated boards know cxxrtl or amaranth"),
         (
             "sim://?name=a&fresh=1",
             "Options name='a' and fresh=1 exclude each other: a fresh board is used once, by "

@@ -21,6 +21,7 @@ class AmaranthEngine:
     options : BoardOptions
     """
 
+    name = "amaranth"
     #: Answers should not wait for what is sent after their questions.
     batch = 1
 

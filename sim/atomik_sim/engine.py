@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Protocol
 
+from atomik_fpga.cache import CacheError
 from atomik_fpga.errors import UnsupportedPortError
 
 from .options import BoardOptions
 
 __all__ = ["Engine", "make_engine"]
+
+_log = logging.getLogger(__name__)
 
 
 class Engine(Protocol):
@@ -17,6 +22,11 @@ class Engine(Protocol):
 
     The clock runs only in `transfer` and `reset`.
     """
+
+    @property
+    def name(self) -> str:
+        """Which engine it is: one of `atomik_sim.options.ENGINES`."""
+        ...
 
     @property
     def clocks(self) -> int:
@@ -56,18 +66,33 @@ class Engine(Protocol):
 def make_engine(options: BoardOptions) -> Engine:
     """Return a device as ``options`` say, just configured.
 
+    Where it can't be compiled, Amaranth's simulator takes the place of the engine ``cxxrtl``, and a
+    warning in the log says so and why. That device does the same, clock by clock, but slower.
+
     Raises
     ------
     UnsupportedPortError
         If the simulator is not installed.
+    ValueError
+        If no device has these options.
     """
-    try:
-        from .amaranth_engine import AmaranthEngine
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] != "amaranth":
-            raise
+    if find_spec("amaranth") is None:
         raise UnsupportedPortError(
             "Simulated boards need the Amaranth package, which is not installed. "
             'Install it with: pip install "atomik-fpga[sim]"'
-        ) from error
+        )
+    if options.engine == "cxxrtl":
+        from .cxxrtl import BuildError, NoCompilerError
+        from .cxxrtl_engine import CxxrtlEngine
+
+        try:
+            return CxxrtlEngine(options)
+        except (NoCompilerError, BuildError, CacheError) as error:
+            _log.warning(
+                "The simulated board runs on Amaranth's simulator, hundreds of times slower than "
+                "compiled gateware: %s",
+                error,
+            )
+    from .amaranth_engine import AmaranthEngine
+
     return AmaranthEngine(options)

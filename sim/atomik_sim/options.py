@@ -15,7 +15,7 @@ __all__ = ["BOARDS", "ENGINES", "MIN_CLOCKS_PER_BIT", "BoardOptions"]
 BOARDS = {"icebreaker": 12_000_000}
 
 #: What runs the gateware.
-ENGINES = ("amaranth",)
+ENGINES = ("cxxrtl", "amaranth")
 
 #: Fewest clocks a bit that the device's receiver works with.
 MIN_CLOCKS_PER_BIT = 4
@@ -41,11 +41,18 @@ class BoardOptions:
         Rate of the serial line in bit/s, at least 4 clocks of the board a bit. The default is the
         fastest one of the default board: simulated clocks are what takes the time.
     engine : str
-        One of `ENGINES`.
+        One of `ENGINES`: compiled by CXXRTL and a C++ compiler, or Amaranth's simulator, which also
+        stands in for the former where there is no compiler.
+    realtime : bool
+        Simulated time does not run ahead of wall time, so that the board is no faster than a real
+        one. Otherwise it is as fast as this machine can make it.
     name : str
         Tells several boards with the same options apart.
     fresh : bool
         Every opening makes a new board, and closing it throws it away.
+    vcd : str
+        File to which the board writes waves (`atomik_sim.waves`); empty for none. What it held
+        before is lost.
 
     Raises
     ------
@@ -57,9 +64,11 @@ class BoardOptions:
     contexts: int = 16
     width: int = 64
     baud: int = 3_000_000
-    engine: str = "amaranth"
+    engine: str = "cxxrtl"
+    realtime: bool = False
     name: str = ""
     fresh: bool = False
+    vcd: str = ""
 
     def __post_init__(self) -> None:
         _check_choice("board", self.board, BOARDS)
@@ -132,8 +141,10 @@ _READERS: dict[str, Callable[[str, str], Any]] = {
     "width": _read_integer,
     "baud": _read_integer,
     "engine": _read_text,
+    "realtime": _read_flag,
     "name": _read_text,
     "fresh": _read_flag,
+    "vcd": _read_text,
 }
 
 

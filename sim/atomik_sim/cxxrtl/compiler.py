@@ -1,0 +1,88 @@
+"""Which C++ compiler there is."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+
+from atomik_fpga.errors import AtomikError
+
+__all__ = ["Compiler", "NoCompilerError", "find_compiler"]
+
+#: Names that are looked for on the path, in this order.
+_NAMES = ("c++", "g++", "clang++")
+
+
+class NoCompilerError(AtomikError, OSError):
+    """There is no C++ compiler here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compiler:
+    """A C++ compiler with the command line of GCC and Clang.
+
+    Attributes
+    ----------
+    command : tuple of str
+        Program, and arguments that come first.
+    identity : str
+        What tells it from other compilers: its own words, version included.
+    """
+
+    command: tuple[str, ...]
+    identity: str
+
+
+def find_compiler() -> Compiler:
+    """Return the compiler to use.
+
+    That is ``CXX`` if it is set, else the first of c++, g++ and clang++ on the path, else the one
+    of the package ziglang, if that is installed.
+
+    Raises
+    ------
+    NoCompilerError
+        If there is none, or the one that ``CXX`` names does not run.
+    """
+    named = os.environ.get("CXX", "").strip()
+    if named:
+        words = shlex.split(named, posix=os.name == "posix")
+        program = shutil.which(words[0])
+        if program is None:
+            raise NoCompilerError(f"CXX={named!r} names no program on the path")
+        return _asked(program, *words[1:])
+    for name in _NAMES:
+        program = shutil.which(name)
+        if program is not None:
+            return _asked(program)
+    if importlib.util.find_spec("ziglang") is not None:
+        # Asking it would take longer than all else there is to do.
+        command = (sys.executable, "-m", "ziglang", "c++")
+        return Compiler(command, f"ziglang {metadata.version('ziglang')}")
+    raise NoCompilerError(
+        "there is no C++ compiler. CXX is not set, c++, g++ and clang++ are not on the path, and "
+        "the package ziglang is not installed: pip install ziglang"
+    )
+
+
+@cache
+def _asked(*command: str) -> Compiler:
+    try:
+        answer = subprocess.run(
+            [*command, "--version"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise NoCompilerError(f"the C++ compiler {shlex.join(command)} fails: {error}") from error
+    return Compiler(command, f"{shlex.join(command)}\n{answer.stdout}")

@@ -1,0 +1,191 @@
+// The board around the compiled gateware: its clock, and the serial line at its pins.
+//
+// design.cc is what CXXRTL makes of the device. The line is driven and sampled as atomik_sim.pins
+// describes; atomik_sim.cxxrtl_engine calls what is exported here.
+
+#include "design.cc"
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#if defined(_WIN32)
+#define EXPORT extern "C" __declspec(dllexport)
+#else
+#define EXPORT extern "C" __attribute__((visibility("default")))
+#endif
+
+namespace {
+
+constexpr int character_bits = 10;
+constexpr unsigned idle_levels = 0x3ff;
+
+// Takes the level after each clock; tells of a character when its stop bit was sampled.
+class Receiver {
+public:
+	Receiver(uint64_t frequency, uint64_t baud) {
+		uint64_t before = 0;
+		for (int bit = 0; bit < character_bits; bit++) {
+			uint64_t centre = (2 * bit + 1) * frequency / (2 * baud);
+			steps[bit] = centre - before;
+			before = centre;
+		}
+	}
+
+	bool receiving() const { return wait != 0; }
+
+	bool clock(bool level) {
+		if (wait == 0) {
+			if (!level) {
+				bit = 0;
+				levels = 0;
+				wait = steps[0];
+			}
+			return false;
+		}
+		if (--wait != 0)
+			return false;
+		if (bit == 0 && level)
+			return false;
+		bits++;
+		levels |= unsigned(level) << bit++;
+		if (bit == character_bits)
+			return true;
+		wait = steps[bit];
+		return false;
+	}
+
+	unsigned levels = 0;
+	uint64_t bits = 0;
+
+private:
+	uint64_t steps[character_bits];
+	uint64_t wait = 0;
+	int bit = 0;
+};
+
+class Board {
+public:
+	Board(uint64_t frequency, uint64_t baud)
+		: frequency(frequency), baud(baud), receiver(frequency, baud) {
+		drive(true);
+		settle();
+	}
+
+	int64_t transfer(const uint16_t *characters, size_t count, uint8_t *received, size_t room) {
+		size_t taken = 0;
+		for (size_t index = 0; index < count; index++) {
+			unsigned levels = characters[index];
+			bool quiet = levels == idle_levels && !busy();
+			for (int bit = 0; bit < character_bits; bit++) {
+				drive(levels >> bit & 1);
+				uint64_t length = (rest + frequency) / baud;
+				rest = (rest + frequency) % baud;
+				for (uint64_t clock = 0; clock < length; clock++) {
+					edge();
+					bool level = tx();
+					if (receiver.receiving() || !level) {
+						quiet = false;
+						if (receiver.clock(level)) {
+							if (receiver.levels >> (character_bits - 1) == 0)
+								return publish(), -1 - int64_t(receiver.levels);
+							if (taken == room)
+								return publish(), INT64_MIN;
+							received[taken++] = receiver.levels >> 1 & 0xff;
+						}
+					}
+				}
+				clock_count += length;
+				if (levels != idle_levels)
+					rx_bits++;
+			}
+			settle();
+			idle = quiet && !busy();
+			publish();
+		}
+		return taken;
+	}
+
+	// One clock with rx at a level; returns the outputs before it.
+	unsigned clock(bool level, bool reset) {
+		drive(level);
+		design.p_rst.set<uint8_t>(reset);
+		settle();
+		unsigned pins = unsigned(tx()) | unsigned(busy()) << 1 |
+			unsigned(design.p_session.get<uint8_t>()) << 2 |
+			unsigned(design.p_error.get<uint8_t>()) << 3;
+		edge();
+		design.p_rst.set<uint8_t>(0);
+		settle();
+		clock_count++;
+		idle = false;
+		publish();
+		return pins;
+	}
+
+	bool level() const { return design.p_rx.get<uint8_t>(); }
+
+	std::atomic<uint64_t> clocks{0}, bits_driven{0}, bits_sampled{0};
+	bool idle = false;
+
+private:
+	void drive(bool level) { design.p_rx.set<uint8_t>(level); }
+	bool tx() const { return design.p_tx.get<uint8_t>(); }
+	bool busy() const { return design.p_busy.get<uint8_t>(); }
+
+	// A rising edge. The falling one changes nothing, so it is never evaluated.
+	void edge() {
+		design.prev_p_clk.set<uint8_t>(0);
+		design.p_clk.set<uint8_t>(1);
+		design.step();
+	}
+
+	// Outputs that are not registers follow the registers and inputs.
+	void settle() {
+		design.p_clk.set<uint8_t>(0);
+		design.step();
+	}
+
+	void publish() {
+		clocks.store(clock_count, std::memory_order_relaxed);
+		bits_driven.store(rx_bits, std::memory_order_relaxed);
+		bits_sampled.store(receiver.bits, std::memory_order_relaxed);
+	}
+
+	cxxrtl_design::p_top design;
+	uint64_t frequency, baud;
+	uint64_t rest = 0;
+	uint64_t clock_count = 0, rx_bits = 0;
+	Receiver receiver;
+};
+
+} // namespace
+
+EXPORT Board *atomik_create(uint64_t frequency, uint64_t baud) {
+	return new Board(frequency, baud);
+}
+
+EXPORT void atomik_destroy(Board *board) { delete board; }
+
+// Drives characters on rx; returns the number of bytes that came on tx meanwhile. Negative is
+// -1 - levels of a character without a stop bit, or INT64_MIN if there were more than fit.
+EXPORT int64_t atomik_transfer(Board *board, const uint16_t *characters, size_t count,
+                               uint8_t *received, size_t room) {
+	return board->transfer(characters, count, received, room);
+}
+
+EXPORT void atomik_reset(Board *board) { board->clock(board->level(), true); }
+
+// Drives a level on rx for a clock each; puts tx, busy, session, error before it in bits 0 to 3.
+EXPORT void atomik_trace(Board *board, const uint8_t *levels, size_t count, uint8_t *pins) {
+	for (size_t index = 0; index < count; index++)
+		pins[index] = board->clock(levels[index], false);
+}
+
+EXPORT int atomik_idle(const Board *board) { return board->idle; }
+
+EXPORT uint64_t atomik_clocks(const Board *board) { return board->clocks; }
+
+EXPORT uint64_t atomik_bits_driven(const Board *board) { return board->bits_driven; }
+
+EXPORT uint64_t atomik_bits_sampled(const Board *board) { return board->bits_sampled; }
