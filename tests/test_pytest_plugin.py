@@ -19,16 +19,26 @@ pytest_plugins = ["pytester"]
 #: Seconds after which a process counts as stuck.
 DEADLINE = 120
 
-#: Makes the modules named in its first argument impossible to import, then runs pytest.
-BLOCKED = """
+#: Nothing is compiled: what is tested here does not depend on the engine.
+QUICK = ("--atomik-engine", "amaranth")
+
+#: Hides the modules named in its first argument, then runs pytest.
+HIDING = """
 import sys
 
-class Blocker:
+class Hiding:
+    def __init__(self, finder):
+        self.finder = finder
+
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in sys.argv[1].split(","):
-            raise ModuleNotFoundError(f"blocked: {name}", name=name)
+            return None
+        return self.finder.find_spec(name, path, target)
 
-sys.meta_path.insert(0, Blocker())
+    def __getattr__(self, name):
+        return getattr(self.finder, name)
+
+sys.meta_path[:] = map(Hiding, sys.meta_path)
 import pytest
 code = pytest.main(["-p", "no:cacheprovider", *sys.argv[2:]])
 print("of atomik:", *sorted(name for name in sys.modules if name.startswith("atomik")))
@@ -44,7 +54,7 @@ def no_port_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def without(modules: str, path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run pytest in an environment that lacks ``modules``."""
     return subprocess.run(
-        [sys.executable, "-c", BLOCKED, modules, *arguments],
+        [sys.executable, "-c", HIDING, modules, *arguments],
         cwd=path,
         capture_output=True,
         text=True,
@@ -59,8 +69,8 @@ def test_until_a_fixture_is_used_pytest_and_the_standard_library_are_all_it_impo
     pytester: pytest.Pytester,
 ) -> None:
     pytester.makepyfile("def test_it(): pass")
-    blocked = "amaranth,amaranth_boards,atomik_boards,atomik_fpga,atomik_hdl,click,rich,serial"
-    done = without(blocked, pytester.path, "--strict-config", "-p", "no:xdist")
+    hidden = "amaranth,amaranth_boards,atomik_boards,atomik_fpga,atomik_hdl,click,rich,serial"
+    done = without(hidden, pytester.path, "--strict-config", "-p", "no:xdist")
     assert done.returncode == 0, done.stderr
     assert "of atomik: atomik_sim atomik_sim.pytest_plugin" in done.stdout.splitlines()
 
@@ -72,8 +82,8 @@ def test_the_fixtures_and_options_are_there_without_being_asked_for(
     for option in ("--atomik-port=URL", "--atomik-engine={"):
         assert option in helps
     fixtures = pytester.runpytest_inprocess("--fixtures").stdout.str()
-    for fixture in ("atomik_board ", "atomik_context ", "atomik_board_options "):
-        assert f"\n{fixture}-- " in fixtures
+    for fixture in ("board", "context", "table", "board_options"):
+        assert f"\natomik_{fixture} -- " in fixtures
 
 
 def test_the_engines_to_choose_from_are_those_of_the_simulated_board() -> None:
@@ -117,7 +127,32 @@ def test_each_test_has_a_context_that_is_new_and_that_is_closed_afterwards(
                     context.read()
             used.append(atomik_context)
     """)
-    pytester.runpytest_inprocess().assert_outcomes(passed=3)
+    pytester.runpytest_inprocess(*QUICK).assert_outcomes(passed=3)
+
+
+def test_each_test_has_a_table_of_all_contexts_that_is_new_and_that_is_closed_afterwards(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makepyfile("""
+        import pytest
+        from atomik_fpga import AtomikTable, ClosedError
+
+        used = []
+
+        @pytest.mark.parametrize("atomik_board_options", [{"contexts": 3, "width": 7}] * 2)
+        def test_table(atomik_table, atomik_board, atomik_board_options):
+            assert isinstance(atomik_table, AtomikTable)
+            assert (atomik_table.num_contexts, atomik_table.width) == (3, 7)
+            assert atomik_table.port == atomik_board.url
+            assert atomik_table.read_all() == [0, 0, 0]
+            atomik_table.accum_many([0, 2], [1, 0x7F])
+            assert atomik_table.read_all() == [1, 0, 0x7F]
+            for table in used:
+                with pytest.raises(ClosedError):
+                    table.read(0)
+            used.append(atomik_table)
+    """)
+    pytester.runpytest_inprocess(*QUICK).assert_outcomes(passed=2)
 
 
 def test_each_test_has_a_board_on_which_nothing_has_happened(pytester: pytest.Pytester) -> None:
@@ -151,7 +186,7 @@ def test_each_test_has_a_board_on_which_nothing_has_happened(pytester: pytest.Py
         def test_no_board():
             assert "ATOMIK_PORT" not in os.environ
     """)
-    pytester.runpytest_inprocess().assert_outcomes(passed=4)
+    pytester.runpytest_inprocess(*QUICK).assert_outcomes(passed=4)
 
 
 def test_what_a_test_leaves_open_is_cut_off_and_does_not_reach_the_next(
@@ -174,7 +209,7 @@ def test_what_a_test_leaves_open_is_cut_off_and_does_not_reach_the_next(
                     old.read()
             left.append(context)
     """)
-    pytester.runpytest_inprocess().assert_outcomes(passed=2)
+    pytester.runpytest_inprocess(*QUICK).assert_outcomes(passed=2)
 
 
 def test_a_board_that_failed_is_not_used_again(pytester: pytest.Pytester) -> None:
@@ -195,7 +230,7 @@ def test_a_board_that_failed_is_not_used_again(pytester: pytest.Pytester) -> Non
         def test_next(atomik_context):
             assert atomik_context.read() == 0
     """)
-    pytester.runpytest_inprocess().assert_outcomes(passed=2)
+    pytester.runpytest_inprocess(*QUICK).assert_outcomes(passed=2)
 
 
 # Resets.
@@ -218,7 +253,7 @@ def test_a_reset_clears_all_contexts_and_ends_the_session_which_is_no_error_at_t
             with AtomikContext.attach(atomik_board.url, 0) as context:
                 assert context.read() == 0
     """)
-    pytester.runpytest_inprocess().assert_outcomes(passed=1)
+    pytester.runpytest_inprocess(*QUICK).assert_outcomes(passed=1)
 
 
 def test_an_error_that_no_call_has_raised_is_raised_at_the_end(pytester: pytest.Pytester) -> None:
@@ -227,5 +262,10 @@ def test_an_error_that_no_call_has_raised_is_raised_at_the_end(pytester: pytest.
             atomik_context.flush()
             atomik_board.simulation.reset()
             atomik_context.accum(1)
+
+        def test_only_posts_to_a_table(atomik_board, atomik_table):
+            atomik_table.flush()
+            atomik_board.simulation.reset()
+            atomik_table.accum(0, 1)
     """)
-    pytester.runpytest_inprocess("-k", "posts").assert_outcomes(passed=1, errors=1)
+    pytester.runpytest_inprocess(*QUICK).assert_outcomes(passed=2, errors=2)

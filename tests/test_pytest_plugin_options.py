@@ -27,6 +27,9 @@ ROOT = Path(__file__).resolve().parents[1]
 #: Seconds after which a process counts as stuck.
 DEADLINE = 120
 
+#: Nothing is compiled: what is tested here does not depend on the engine.
+QUICK = ("--atomik-engine", "amaranth")
+
 USES_A_BOARD = "def test_it(atomik_board): pass"
 
 
@@ -38,7 +41,7 @@ def no_port_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def port() -> Iterator[str]:
     """A board of 4 contexts of 32 bits in this process, at a TCP port as if in another one."""
-    board = SimBoard(BoardOptions(contexts=4, width=32))
+    board = SimBoard(BoardOptions(contexts=4, width=32, engine="amaranth"))
     try:
         with serve(board) as server:
             yield server.url
@@ -73,7 +76,7 @@ def test_a_test_gets_the_board_that_it_asks_for(pytester: pytest.Pytester) -> No
             assert atomik_board.width == atomik_board_options["width"]
             assert info_of(atomik_board).width == atomik_board.width
     """)
-    pytester.runpytest_inprocess().assert_outcomes(passed=3)
+    pytester.runpytest_inprocess(*QUICK).assert_outcomes(passed=3)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +106,7 @@ def test_what_a_test_can_not_ask_for_fails_it(
 
         {USES_A_BOARD}
     """)
-    result = pytester.runpytest_inprocess()
+    result = pytester.runpytest_inprocess(*QUICK)
     result.assert_outcomes(errors=1)
     assert f"\natomik_board_options: {message}\n" in result.stdout.str()
 
@@ -136,10 +139,14 @@ def test_the_engine_of_the_command_line_runs_the_boards_that_name_none(
     pytester: pytest.Pytester,
 ) -> None:
     pytester.makepyfile("""
-        def test_it(atomik_board):
-            assert atomik_board.simulation.options.engine == "amaranth"
+        import pytest
+
+        @pytest.mark.parametrize("atomik_board_options", [{}, {"engine": "cxxrtl"}])
+        def test_it(atomik_board, atomik_board_options):
+            asked = atomik_board_options.get("engine", "amaranth")
+            assert atomik_board.simulation.options.engine == asked
     """)
-    pytester.runpytest_inprocess("--atomik-engine", "amaranth").assert_outcomes(passed=1)
+    pytester.runpytest_inprocess(*QUICK).assert_outcomes(passed=2)
 
 
 def test_an_unknown_engine_is_a_wrong_command_line(pytester: pytest.Pytester) -> None:
@@ -195,7 +202,7 @@ def test_the_environment_alone_does_not_clear_a_board(
         def test_it(atomik_board):
             assert atomik_board.url.startswith("sim://")
     """)
-    pytester.runpytest_inprocess().assert_outcomes(passed=1)
+    pytester.runpytest_inprocess(*QUICK).assert_outcomes(passed=1)
     with connect(port) as board:
         assert board.read(2) == 0xDEAD
 
@@ -305,7 +312,7 @@ def test_each_worker_has_simulated_boards_of_its_own(pytester: pytest.Pytester) 
             atomik_context.accum(number)
             assert atomik_context.read() == number
     """)
-    pytester.runpytest_subprocess("-n", "2").assert_outcomes(passed=4)
+    pytester.runpytest_subprocess("-n", "2", *QUICK).assert_outcomes(passed=4)
 
 
 # The example.
@@ -338,4 +345,14 @@ def test_the_test_in_the_readme_passes(pytester: pytest.Pytester) -> None:
     [code] = re.findall(r"^```python\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
     assert len(code.splitlines()) == 5
     pytester.makepyfile(code)
-    pytester.runpytest_inprocess().assert_outcomes(passed=1)
+    pytester.runpytest_inprocess(*QUICK).assert_outcomes(passed=1)
+
+
+def test_the_tests_in_the_documentation_pass(pytester: pytest.Pytester) -> None:
+    page = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 3
+    for number, code in enumerate(blocks):
+        header = "" if "import pytest" in code else "import pytest\n"
+        pytester.path.joinpath(f"test_{number}.py").write_text(header + code, encoding="utf-8")
+    pytester.runpytest_inprocess(*QUICK).assert_outcomes(passed=5)

@@ -6,21 +6,25 @@ installed. So it imports nothing but the standard library and pytest before a fi
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from atomik_fpga import AtomikContext
+    from atomik_fpga import AtomikContext, AtomikTable
 
     from .testing import AtomikBoard, BoardPool
 
 __all__ = ["ENGINES"]
 
 #: What ``--atomik-engine`` takes: `atomik_sim.options.ENGINES`, which can't be imported here.
-ENGINES = ("amaranth",)
+ENGINES = ("cxxrtl", "amaranth")
+
+#: What the making of boards had to say that matters for the whole run.
+_warnings = pytest.StashKey[list[str]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -41,6 +45,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse options that exclude each other."""
+    config.stash[_warnings] = []
     port = config.getoption("atomik_port")
     if port is None:
         return
@@ -70,6 +75,65 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     """Say whose contexts are going to be cleared."""
     port = config.getoption("atomik_port")
     return port and f"atomik: the board at {port}; its contexts are cleared before each test"
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand what is to be said to the process that can say it."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["atomik_warnings"] = session.config.stash[_warnings]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what a worker of pytest-xdist has to say; one that crashed has nothing."""
+    node.config.stash[_warnings].extend(
+        getattr(node, "workeroutput", {}).get("atomik_warnings", [])
+    )
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Say once what was said in any process, such as that there is no compiler."""
+    warnings = config.stash[_warnings]
+    for warning in dict.fromkeys(warnings):
+        terminalreporter.write_line(f"atomik: {warning}", yellow=True)
+
+
+class _Relay(logging.Handler):
+    """Shows at once that something takes long, and keeps warnings for the end."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        super().__init__(logging.INFO)
+        self._config = config
+
+    def emit(self, record: logging.LogRecord) -> None:
+        message = record.getMessage()
+        if record.levelno >= logging.WARNING:
+            self._config.stash[_warnings].append(message)
+            return
+        plugins = self._config.pluginmanager
+        terminal, capture = (
+            plugins.getplugin(name) for name in ("terminalreporter", "capturemanager")
+        )
+        if terminal is None or capture is None or hasattr(self._config, "workerinput"):
+            return
+        with capture.global_and_fixture_disabled():
+            terminal.ensure_newline()
+            terminal.write_line(f"atomik: {message}")
+
+
+@contextmanager
+def _relayed(config: pytest.Config) -> Iterator[None]:
+    """Relay what the simulated board's modules log."""
+    logger, relay = logging.getLogger(__package__), _Relay(config)
+    level = logger.level
+    logger.addHandler(relay)
+    logger.setLevel(min(logger.getEffectiveLevel(), logging.INFO))
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        logger.removeHandler(relay)
 
 
 def _workers(config: pytest.Config) -> int:
@@ -122,7 +186,8 @@ def atomik_board(
         try:
             if port is None:
                 pool: BoardPool = request.getfixturevalue("_atomik_boards")
-                board = lent.enter_context(pool.board(options))
+                with _relayed(request.config):
+                    board = lent.enter_context(pool.board(options))
             else:
                 board = board_at_port(port, atomik_board_options)
         except AtomikError as error:
@@ -138,12 +203,21 @@ def atomik_context(atomik_board: AtomikBoard) -> Iterator[AtomikContext]:
     An error of the link that no call has raised is raised at the end, so that a test that only
     posts does not pass for nothing.
     """
-    from atomik_fpga import AtomikContext, SessionLostError
+    from atomik_fpga import AtomikContext
 
     context = AtomikContext(64, port=atomik_board.url)
     yield context
-    try:
-        context.close()
-    except SessionLostError:
-        if not atomik_board.was_reset:
-            raise
+    atomik_board.close_for(context)
+
+
+@pytest.fixture
+def atomik_table(atomik_board: AtomikBoard) -> Iterator[AtomikTable]:
+    """All contexts of `atomik_board` as a table, 0 and clean, closed afterwards.
+
+    A test that has it has no context left for `atomik_context`. Errors are as there.
+    """
+    from atomik_fpga import AtomikTable
+
+    table = AtomikTable(atomik_board.contexts, atomik_board.width, port=atomik_board.url)
+    yield table
+    atomik_board.close_for(table)

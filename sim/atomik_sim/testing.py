@@ -8,7 +8,13 @@ from dataclasses import fields, replace
 from typing import Any
 from urllib.parse import urlencode
 
-from atomik_fpga import UnsupportedPortError, connect
+from atomik_fpga import (
+    AtomikContext,
+    AtomikTable,
+    SessionLostError,
+    UnsupportedPortError,
+    connect,
+)
 
 from .board import SimBoard
 from .engine import Engine, make_engine
@@ -87,11 +93,6 @@ class AtomikBoard:
         )
 
     @property
-    def was_reset(self) -> bool:
-        """`reset` was called: whoever had a session has lost it."""
-        return self._was_reset
-
-    @property
     def pin_bits(self) -> tuple[int, int]:
         """Bits that went over the device's ``rx`` and ``tx`` pins in this test; see `status`."""
         status = self.status
@@ -110,6 +111,20 @@ class AtomikBoard:
         board = self._simulated("reset()")
         self._was_reset = True
         board.reset()
+
+    def close_for(self, user: AtomikContext | AtomikTable) -> None:
+        """Close a context or table of this board; that `reset` ended its session is no error.
+
+        Raises
+        ------
+        AtomikError
+            Any other, also one that a call has raised before.
+        """
+        try:
+            user.close()
+        except SessionLostError:
+            if not self._was_reset:
+                raise
 
     def __repr__(self) -> str:
         return f"<AtomikBoard {self._url} {self._contexts} x {self._width} bit>"
