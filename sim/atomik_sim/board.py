@@ -5,15 +5,16 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable
-from time import monotonic
+from time import monotonic, sleep
 
 from atomik_fpga.errors import ClosedError
 
 from .clock import BoardClock
 from .engine import Engine, make_engine
 from .options import BoardOptions
-from .pins import IDLE, LineError, character
+from .pins import IDLE, character
 from .status import BoardFailedError, BoardStatus
+from .tap import Tap, Transfer
 
 __all__ = ["SimBoard"]
 
@@ -23,6 +24,9 @@ _log = logging.getLogger(__name__)
 _SEND_LIMIT = 4096
 #: Bytes from the device that are kept until they are read.
 _RECEIVE_LIMIT = 1 << 16
+
+#: How far simulated time may run ahead of wall time: what an operating system can well sleep.
+_LEAD_SECONDS = 1e-3
 
 
 def _characters(data: bytes) -> Iterable[int]:
@@ -59,6 +63,8 @@ class SimBoard:
     ------
     UnsupportedPortError
         If the simulator is not installed.
+    OSError
+        If the file for waves can't be written.
     """
 
     def __init__(
@@ -66,6 +72,11 @@ class SimBoard:
     ) -> None:
         self._options = BoardOptions() if options is None else options
         self._engine = make_engine(self._options) if engine is None else engine
+        self._taps: list[Tap] = []
+        if self._options.vcd:
+            from .waves import WaveWriter
+
+            self._taps.append(WaveWriter(self._options.vcd, self._options, self._engine.clocks))
         self.to_device: Callable[[bytes], Iterable[int]] = _characters
         self.from_device: Callable[[bytes], bytes] = _same
 
@@ -124,6 +135,11 @@ class SimBoard:
         with self._condition:
             return self._clock.seconds()
 
+    def tap(self, tap: Tap) -> None:
+        """Let ``tap`` see from now on what happens at the device's pins, until `close`."""
+        with self._condition:
+            self._taps = [*self._taps, tap]
+
     def hold(self) -> None:
         """Keep the board's thread until `release`; starts the device if it is new."""
         with self._condition:
@@ -144,8 +160,11 @@ class SimBoard:
             self._closed = True
             self._condition.notify_all()
             thread = self._thread
+            taps, self._taps = self._taps, []
         if thread is not None:
             thread.join()
+        for tap in taps:
+            tap.close()
 
     def write(self, data: bytes, timeout: float | None = None) -> int:
         """Queue ``data`` for the device; wait while the queue is full.
@@ -280,11 +299,11 @@ class SimBoard:
         try:
             if self._engine.clocks == 0:
                 # The line is at rest when a board comes up; a receiver waits for that.
-                self._engine.transfer([IDLE])
+                self._transfer([IDLE])
             while self._await_work():
                 self._step()
             failure = None
-        except LineError as error:
+        except OSError as error:
             failure = f"The simulated board stopped: {error}"
         finally:
             if failure is not None:
@@ -299,6 +318,8 @@ class SimBoard:
                 if self._to_send or self._reset_wanted or not self._engine.idle:
                     return True
                 self._clock.stop()
+                for tap in self._taps:
+                    tap.rested()
                 if not self._held:
                     break
                 self._condition.wait()
@@ -315,15 +336,18 @@ class SimBoard:
         with self._condition:
             reset, self._reset_wanted = self._reset_wanted, False
             before = len(self._to_send)
-            data = bytes(self._to_send[: self._engine.batch])
+            data = bytes(self._to_send[: self._batch()])
             del self._to_send[: len(data)]
             self._sending = bool(data)
             # Those who wait for room are woken up once there is plenty of it, not at each byte.
             if len(self._to_send) <= _SEND_LIMIT // 2 < before:
                 self._condition.notify_all()
         if reset:
+            before_reset = self._engine.clocks
             self._engine.reset()
-        received = self._engine.transfer(list(self.to_device(data)) if data else [IDLE])
+            for tap in self._taps:
+                tap.reset(before_reset, self._engine.clocks)
+        received = self._transfer(list(self.to_device(data)) if data else [IDLE])
         if received:
             received = self.from_device(received)
         with self._condition:
@@ -333,6 +357,26 @@ class SimBoard:
             self._keep(received)
             if received or reset or not self._to_send:
                 self._condition.notify_all()
+
+    def _batch(self) -> int:
+        return min([self._engine.batch, *(tap.batch for tap in self._taps if tap.batch)])
+
+    def _transfer(self, characters: list[int]) -> bytes:
+        """Let the engine do it, and tell what happened."""
+        start = self._engine.clocks
+        received = self._engine.transfer(characters)
+        if self._taps:
+            transfer = Transfer(
+                start, self._engine.clocks, characters, received, self._engine.pin_bits[1]
+            )
+            for tap in self._taps:
+                tap.transferred(transfer)
+        if self._options.realtime:
+            with self._condition:
+                lead = self._clock.lead()
+            if lead > _LEAD_SECONDS:
+                sleep(lead)
+        return received
 
     def _keep(self, received: bytes) -> None:
         room = _RECEIVE_LIMIT - len(self._received)

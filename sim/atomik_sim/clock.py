@@ -26,6 +26,8 @@ class BoardClock:
         self._clocks = clocks
         self._skipped = 0.0
         self._idle_since: float | None = None
+        #: Simulated and wall time from which `lead` counts.
+        self._paced_from: tuple[float, float] | None = None
 
     @property
     def idle(self) -> bool:
@@ -49,3 +51,16 @@ class BoardClock:
         if self._idle_since is not None:
             seconds += monotonic() - self._idle_since
         return seconds
+
+    def lead(self) -> float:
+        """Return by how many seconds simulated time is ahead of wall time; never negative.
+
+        A simulation that was slow at times does not run ahead later to make up for it.
+        """
+        now = self.seconds(), monotonic()
+        if self._paced_from is None:
+            self._paced_from = now
+        lead = (now[0] - self._paced_from[0]) - (now[1] - self._paced_from[1])
+        if lead < 0:
+            self._paced_from = now
+        return max(lead, 0.0)

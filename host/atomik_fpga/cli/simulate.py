@@ -20,6 +20,7 @@ from .common import (
     verbosity_options,
     working,
 )
+from .statusline import StatusLine, status_line
 
 if TYPE_CHECKING:
     from atomik_sim import SimBoard
@@ -30,8 +31,8 @@ __all__ = ["sim"]
 _LOOPBACK: Final = "127.0.0.1"
 _LOOPBACK_TEXT: Final = f"{_LOOPBACK}:0"
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
-#: How often the server is asked whether the simulation still runs, in seconds.
-_POLL: Final = 0.2
+#: How often the status is shown, and the server asked whether the simulation still runs.
+_POLL: Final = 0.5
 
 
 def _host_and_port(_: click.Context, __: click.Parameter, text: str) -> tuple[str, int]:
@@ -60,6 +61,11 @@ def _host_and_port(_: click.Context, __: click.Parameter, text: str) -> tuple[st
     default=None,
     help="Offer a pseudo-terminal too.  [default: where there are any]",
 )
+@click.option("--engine", metavar="NAME", help="cxxrtl (compiled) or amaranth.  [default: cxxrtl]")
+@click.option(
+    "--realtime", is_flag=True, default=None, help="Run no faster than the real board would."
+)
+@click.option("--vcd", type=click.Path(dir_okay=False), metavar="FILE", help="Write waves to FILE.")
 @verbosity_options
 @click.pass_context
 def sim(
@@ -71,20 +77,32 @@ def sim(
     listen: tuple[str, int],
     allow_remote: bool,
     pty: bool | None,
+    engine: str | None,
+    realtime: bool | None,
+    vcd: str | None,
 ) -> None:
     """Offer a simulated board to other processes.
 
-    BOARD is icebreaker unless another is named. Amaranth's simulator runs the gateware of the real
-    board behind a TCP port (socket://HOST:PORT) and, where the system has them, behind a
+    BOARD is icebreaker unless another is named. A simulator runs the gateware of the real board
+    behind a TCP port (socket://HOST:PORT) and, where the system has them, behind a
     pseudo-terminal, which is a serial port to whoever opens it. The contexts keep their values from
     one client to the next, until Ctrl-C ends the board, with exit code 0.
 
     Both ports lead to the one board, at the same time. The client that wrote last gets the answers:
     one that opens a session takes the board over, and the one before is told at its next call that
     its session is lost. The TCP port has one client at a time and sends others away.
+
+    On a terminal a line tells executed ops and simulated clocks a second, frames and errors so far.
     """
     settings = settings_of(click_ctx)
-    given = {"contexts": contexts, "width": width, "baud": baud}
+    given = {
+        "contexts": contexts,
+        "width": width,
+        "baud": baud,
+        "engine": engine,
+        "realtime": realtime,
+        "vcd": vcd,
+    }
     if pty is None:
         pty = os.name == "posix"
     with (
@@ -92,10 +110,13 @@ def sim(
         _simulated(settings, board, {k: v for k, v in given.items() if v is not None}) as simulated,
     ):
         try:
-            with _offered(settings, simulated, listen, allow_remote, pty) as server:
-                _announce(settings, server)
+            with (
+                status_line(settings, simulated) as line,
+                _offered(line, simulated, listen, allow_remote, pty) as server,
+            ):
+                _announce(line, server)
                 while not server.wait(_POLL):
-                    pass
+                    line.update()
         except KeyboardInterrupt:
             status = simulated.status
             settings.note(
@@ -113,8 +134,11 @@ def _simulated(settings: Settings, board: str, given: dict[str, Any]) -> Iterato
         options = replace(BoardOptions(board=board), **given)
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
-    with working(settings, f"elaborating {board}"):
-        simulated = SimBoard(options)
+    try:
+        with working(settings, f"preparing the gateware of {board}"):
+            simulated = SimBoard(options)
+    except OSError as error:
+        raise CommandError(f"can't write waves: {error}", ExitCode.ENVIRONMENT) from error
     try:
         yield simulated
     finally:
@@ -122,7 +146,7 @@ def _simulated(settings: Settings, board: str, given: dict[str, Any]) -> Iterato
 
 
 def _offered(
-    settings: Settings,
+    line: StatusLine,
     board: SimBoard,
     listen: tuple[str, int],
     allow_remote: bool,
@@ -131,7 +155,7 @@ def _offered(
     from atomik_sim.server import serve
 
     def on_event(event: ServerEvent, client: str) -> None:
-        settings.note(f"{client} {event.value}")
+        line.note(f"{client} {event.value}")
 
     host, port = listen
     try:
@@ -149,10 +173,10 @@ def _offered(
         ) from error
 
 
-def _announce(settings: Settings, server: BoardServer) -> None:
+def _announce(line: StatusLine, server: BoardServer) -> None:
     """Write the lines that another program, or a shell, takes; the rest is for people."""
     options = server.board.options
-    settings.note(
+    line.note(
         f"simulated {options.board}: {options.contexts:,} contexts of {options.width} bits, "
         f"{options.baud:,} baud; Ctrl-C ends it"
     )
