@@ -25,6 +25,7 @@ import json
 from atomik_fpga import (
     AtomikContext,
     AtomikError,
+    AtomikTable,
     ClosedError,
     Connection,
     ContextInUseError,
@@ -92,9 +93,22 @@ def use(context: AtomikContext, other: AtomikContext) -> Snapshot:
     return context.snapshot()
 
 
+def use_table(table: AtomikTable) -> dict[int, int]:
+    table.load(addr=0, initial_state=1)
+    table.accum(addr=1, delta=Number())
+    table.batch_accum({0: 2, 3: 4})
+    table.accum_many(range(4), (1, 2, Number(), 4))
+    states: list[int] = [table.read(0), table.swap(1), table.swap(1, 0), *table.read_all()]
+    context: AtomikContext = table.context(2)
+    print(states, context.read(), list(table.read_many([2, 1])), table.num_contexts, table.width)
+    return table.snapshot()
+
+
 def on_a_device(port: str) -> Info:
     with AtomikContext.attach(port, 0, width=8, baud=None, strict=True) as context:
         context.accum(1)
+    with AtomikTable.attach(port, 0, 4, width=8, baud=None) as table:
+        table.clear()
     connection: Connection = connect(port, baud=1_000_000)
     with connection:
         connection.accum(connection.allocate(), 1)
@@ -103,6 +117,8 @@ def on_a_device(port: str) -> Info:
     return connection.info
 
 
+with AtomikTable(8, 16, port=None, baud=None) as table:
+    print(use_table(table))
 with AtomikContext(8, 1, port=None, baud=None, strict=False) as first:
     with AtomikContext(width=8, initial_state=0) as second:
         first.load(0)
@@ -202,6 +218,35 @@ def test_a_context_has_every_public_name_of_the_package_that_it_stands_in_for() 
         "baud",
         "strict",
     ]
+
+
+def test_every_public_name_of_a_table_is_documented() -> None:
+    for name, member in inspect.getmembers(atomik_fpga.AtomikTable):
+        if not name.startswith("_"):
+            assert inspect.getdoc(member), name
+
+
+def test_a_table_has_every_public_name_of_the_package_that_it_stands_in_for() -> None:
+    names = "load accum read swap context batch_accum snapshot num_contexts width"
+    assert set(names.split()) <= set(dir(atomik_fpga.AtomikTable))
+    parameters = list(inspect.signature(atomik_fpga.AtomikTable).parameters.values())
+    assert [(it.name, it.default) for it in parameters[:2]] == [
+        ("num_contexts", 256),
+        ("width", 64),
+    ]
+    assert [it.name for it in parameters if it.kind is it.KEYWORD_ONLY] == ["port", "baud"]
+
+
+def test_the_embedded_table_needs_neither_driver_nor_numpy() -> None:
+    program = (
+        "from atomik_fpga import AtomikTable as T; import json, sys; t = T(9);"
+        "t.accum_many(range(9), range(9)); t.batch_accum({1: 6}); print(json.dumps("
+        "[t.read_many([1, 8]), t.read_all(), t.snapshot(), list(sys.modules)]))"
+    )
+    *results, loaded = json.loads(run(program))
+    states = [0, 7, 2, 3, 4, 5, 6, 7, 8]
+    assert results == [[7, 8], states, {str(addr): it for addr, it in enumerate(states) if it}]
+    assert not {"numpy", "atomik_fpga.connection", "atomik_fpga.remote_table"} & set(loaded)
 
 
 def test_importing_the_package_loads_neither_driver_nor_gateware_nor_command_line() -> None:
