@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from . import core
+from . import banks, core
 from .registry import Proof
 
 __all__ = ["PROOFS"]
 
-PROOFS: tuple[Proof, ...] = (*core.PROOFS,)
+PROOFS: tuple[Proof, ...] = (*core.PROOFS, *banks.PROOFS)

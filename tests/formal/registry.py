@@ -26,8 +26,8 @@ class Proof:
         Design under proof.
     specification : function of a class and the parameters
         Makes the specification for the component or for a mutant of it.
-    parameters : dict of str to int
-        Size of the component.
+    parameters : dict of str to int or str
+        Parameters of the component.
     mutation : Mutation
         Fault that the specification must notice.
     induction_depth : int
@@ -41,7 +41,7 @@ class Proof:
     claim: str
     component: type
     specification: Callable[..., Spec]
-    parameters: Mapping[str, int]
+    parameters: Mapping[str, int | str]
     mutation: Mutation
     induction_depth: int = 1
     mutant_depth: int = 8

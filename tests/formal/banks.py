@@ -1,0 +1,139 @@
+"""Proofs about `DeltaBanks` and what merges its lanes.
+
+What a group does is proven for each size that occurs; a chain of any length is those groups in a
+row. That the groups are put together right, and all of it, is proven for some numbers of lanes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from atomik_hdl.banks import DeltaBanks
+from atomik_hdl.merge import LaneGroup, MergeChain, MergeTree
+
+from .banks_spec import GroupContract, MergedWord, OneWordBanks, ResponsesHold
+from .mutation import Mutation
+from .registry import Proof
+from .spec import Spec
+
+__all__ = ["PROOFS"]
+
+#: Property of `DeltaBanks`, its specification, and the mutation that it must notice.
+_PROPERTIES: tuple[tuple[str, type[Spec], Mutation], ...] = (
+    (
+        "each response equals the one-word model's of the covered deltas, in exact time",
+        OneWordBanks,
+        Mutation(
+            "has loads and swaps act before the deltas of their own cycle",
+            'loads, swaps = token["load"][-2], token["swap"][-2]',
+            'loads, swaps = token["load"][-3], token["swap"][-3]',
+        ),
+    ),
+    (
+        "a load's value is that of its own cycle",
+        OneWordBanks,
+        Mutation("takes the value while the token arrives", 'm.If(free["load"])', "m.If(C(1))"),
+    ),
+    (
+        "a reset is a load of 0 accepted in its last cycle",
+        OneWordBanks,
+        Mutation(
+            "counts deltas from before a reset",
+            "merge.o & fresh[-1].replicate(self._width)",
+            "merge.o",
+        ),
+    ),
+    (
+        "a response holds until it is taken",
+        ResponsesHold,
+        Mutation(
+            "takes its slot for free before the response was taken",
+            "back[name].eq(taken)",
+            "back[name].eq(valid)",
+        ),
+    ),
+)
+
+_MERGED = "each merged word is the XOR of what each group accepted at its skew"
+_CHAIN = Mutation(
+    "adds what is on a lane that is not valid",
+    "wiring.connect(m, wiring.flipped(outer), inner)",
+    "m.d.comb += [inner.payload.eq(outer.payload), inner.valid.eq(1), outer.ready.eq(1)]",
+)
+_TREE = Mutation(
+    "leaves out the first lane",
+    "_pairs(m, self.lanes, self._width)",
+    "_pairs(m, [*self.lanes][1:], self._width)",
+)
+#: Sizes, as width and banks, and those of them that pytest proves too.
+_SMALL = ((1, 1), (1, 13), (8, 1), (8, 3), (8, 4), (8, 5), (8, 9), (8, 13))
+_QUICK = ((8, 5), (8, 13))
+_LATER = "group g of a chain is g cycles later than group 0"
+_SKEW = Mutation("tells the skew of a tree", "return group\n", "return 0\n")
+
+
+def _proof(
+    claim: str,
+    component: type,
+    specification: Callable[..., Spec],
+    mutation: Mutation,
+    thorough: bool = False,
+    **parameters: int | str,
+) -> Proof:
+    # No way from a lane to a response is longer than 7 cycles for the sizes below.
+    return Proof(
+        claim,
+        component,
+        specification,
+        parameters,
+        mutation,
+        induction_depth=8,
+        mutant_depth=18,
+        thorough=thorough,
+    )
+
+
+def _group(width: int, banks: int) -> Proof:
+    claim = "a group adds to the passing word what its lanes accepted the cycle before"
+    fault = Mutation("forgets the word that passes", "self._width), self.i)", "self._width))")
+    return _proof(claim, LaneGroup, GroupContract, fault, width=width, banks=banks)
+
+
+def _banks(
+    claimed: tuple[str, type[Spec], Mutation],
+    width: int,
+    banks: int,
+    topology: str,
+    *,
+    thorough: bool,
+) -> Proof:
+    claim, specification, fault = claimed
+    size: dict[str, int | str] = {"width": width, "banks": banks, "topology": topology}
+    return _proof(claim, DeltaBanks, specification, fault, thorough=thorough, **size)
+
+
+#: All proofs about `DeltaBanks`, `MergeChain`, `MergeTree` and `LaneGroup`.
+PROOFS = (
+    *(_group(8, banks) for banks in range(1, 7)),
+    _group(64, 6),
+    *(
+        _proof(_MERGED, component, MergedWord, fault, width=8, banks=banks)
+        for component, fault, sizes in (
+            (MergeChain, _CHAIN, (1, 5, 7, 33)),
+            (MergeTree, _TREE, (3, 5, 9, 33)),
+        )
+        for banks in sizes
+    ),
+    _proof(_LATER, MergeChain, MergedWord, _SKEW, width=8, banks=33),
+    *(
+        _banks(_PROPERTIES[0], width, banks, topology, thorough=(width, banks) not in _QUICK)
+        for topology in ("chain", "tree")
+        for width, banks in (*_SMALL, (64, 16))
+    ),
+    *(
+        _banks(claimed, width, banks, topology, thorough=(width, banks) not in _QUICK)
+        for claimed in _PROPERTIES[1:]
+        for topology in ("chain", "tree")
+        for width, banks in ((1, 1), (8, 13))
+    ),
+)
