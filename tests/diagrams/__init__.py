@@ -1,0 +1,1 @@
+"""Timing diagrams of the gateware's ports, drawn from simulations."""
