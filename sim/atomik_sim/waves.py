@@ -7,10 +7,11 @@ engine. Time is that of the device's clock: while the board is idle it stands st
 from __future__ import annotations
 
 import math
-from contextlib import ExitStack
 from dataclasses import dataclass
 from heapq import heappop, heappush
+from io import StringIO
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 from vcd import VCDWriter
@@ -23,6 +24,8 @@ from .tap import Transfer
 __all__ = ["WaveWriter"]
 
 _NANOSECONDS = 1_000_000_000
+#: Characters of the file that are held back at most.
+_TEXT_LIMIT = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,6 @@ class _Stretch:
     body: bytes
     whole: bool
     starts: list[float]
-    end: float
 
 
 class _Direction:
@@ -62,9 +64,12 @@ class _Direction:
     def byte(self, byte: int, begin: float, end: float, whole: bool) -> _Stretch | None:
         """Draw a character; return the stretch that it ends, unless that is empty."""
         self._waves.change(self._character, begin, byte)
-        self._waves.change(self._character, end, None)
+        # Two equal ones in a row are two, so the stop bit does not count.
+        self._waves.change(self._character, end - (end - begin) / CHARACTER_BITS, None)
         if len(self._body) < LONGEST_FRAME:
             self._starts.append(begin)
+        else:
+            self._starts[-1] = begin
         self._whole = self._whole and whole
         if byte or not whole:
             if len(self._body) < LONGEST_FRAME:
@@ -75,15 +80,15 @@ class _Direction:
                 self._whole = False
                 self.begun = None
             return None
-        stretch = _Stretch(bytes(self._body), self._whole, self._starts, end)
+        stretch = _Stretch(bytes(self._body), self._whole, self._starts)
         self._body, self._starts = bytearray(), []
         self._whole, self.begun = True, None
         return stretch if stretch.body else None
 
     def show(self, stretch: _Stretch, **values: str | int | None) -> None:
-        """Give variables a value for as long as ``stretch`` takes."""
+        """Give variables a value from the first character to before the delimiter."""
         for name, value in values.items():
-            self._draw(name, stretch.starts[0], stretch.end, value)
+            self._draw(name, stretch.starts[0], stretch.starts[-1], value)
 
     def show_part(self, stretch: _Stretch, first: int, last: int, **values: str) -> None:
         """Likewise, from the character ``first`` of its body to before ``last``."""
@@ -103,13 +108,13 @@ class WaveWriter:
     """A `Tap` that writes a VCD file.
 
     ``rx`` is exact to the clock; ``tx`` is drawn from the bytes that were received, and is exact to
-    a bit. A frame stands from the start of its first character to the end of its last one; when
-    the device executes it is not visible at the pins. Scope ``board``:
+    a bit. A frame stands from the start of its first character to that of its delimiter; when the
+    device executes it is not visible at the pins. Scope ``board``:
 
     ``rx``, ``tx``, ``reset``
         The pins.
     ``host.character``, ``device.character``
-        The byte on ``rx``, on ``tx``; z between them.
+        The byte on ``rx``, on ``tx``, up to its stop bit; else z.
     ``host.frame``, ``host.kind``, ``host.seq``, ``host.op``
         The frame towards the device in words (``ACCUM x32 @3 seq 17``), its kind, its number, and
         the one run whose characters are on the line.
@@ -117,7 +122,7 @@ class WaveWriter:
         The reply in words, the name of its status, its number, its op count, the name of the fault
         that is latched.
 
-    The file is complete as far as the line was quiet last, without being closed.
+    The file is complete up to the latest reply, and once the board is idle, without being closed.
 
     Parameters
     ----------
@@ -139,15 +144,17 @@ class WaveWriter:
         self._frequency = options.clock_frequency
         self._bit = options.clock_frequency / options.baud
         self._decoder = LinkDecoder(options.width)
-        with ExitStack() as files:
-            self._writer = VCDWriter(
-                files.enter_context(open(path, "w", encoding="utf-8")),
-                timescale="1 ns",
-                date="",
-                comment=f"{options.board}, {options.contexts} contexts of {options.width} bits",
-                init_timestamp=self._nanoseconds(clocks),
-            )
-            self._files = files.pop_all()
+        # Kept closed between two writes: nobody tells a board that its process ends.
+        self._path = Path(path).absolute()
+        self._path.write_text("")
+        self._text = StringIO()
+        self._writer = VCDWriter(
+            self._text,
+            timescale="1 ns",
+            date="",
+            comment=f"{options.board}, {options.contexts} contexts of {options.width} bits",
+            init_timestamp=self._nanoseconds(clocks),
+        )
         self._events: list[tuple[int, int, Any, Any]] = []
         self._order = count()
         self._written = self._nanoseconds(clocks)
@@ -170,13 +177,16 @@ class WaveWriter:
         for position, levels in enumerate(transfer.characters):
             if levels != IDLE:
                 self._drive(levels, transfer.start + position * length, length / CHARACTER_BITS)
-        self._sample(transfer)
+        answered = self._sample(transfer)
         self._write_until(self._certain(transfer.end - self._bit))
+        if answered or self._text.tell() > _TEXT_LIMIT:
+            self._save()
 
     def rested(self) -> None:
         """Write to the file all that is known."""
         self._write_until(self._certain(math.inf))
         self._writer.flush()
+        self._save()
 
     def reset(self, start: int, end: int) -> None:
         """Draw a pulse of ``reset``."""
@@ -185,12 +195,12 @@ class WaveWriter:
         self._end = end
 
     def close(self) -> None:
-        """Write the rest and close the file. May be called again."""
+        """Write the rest. May be called again."""
         if not self._closed:
             self._closed = True
-            with self._files:
-                self._write_until(math.inf)
-                self._writer.close(max(self._nanoseconds(self._end), self._written))
+            self._write_until(math.inf)
+            self._writer.close(max(self._nanoseconds(self._end), self._written))
+            self._save()
 
     def variable(self, scope: str, name: str, size: int | None) -> Any:
         """Return a new variable: of ``size`` bits, or of text if that is None."""
@@ -216,8 +226,12 @@ class WaveWriter:
         if stretch is not None:
             self._name_request(stretch)
 
-    def _sample(self, transfer: Transfer) -> None:
-        """Place the bytes that were received by the bits of the next one that were sampled."""
+    def _sample(self, transfer: Transfer) -> bool:
+        """Draw the bytes that were received; return whether a reply is complete.
+
+        When a byte began is known from how many bits of it were sampled at the end of a transfer.
+        """
+        answered = False
         for byte in transfer.received:
             begin = transfer.start if self._reply_begun is None else self._reply_begun
             begin = max(begin, self._reply_ended)
@@ -228,9 +242,17 @@ class WaveWriter:
             stretch = self._device.byte(byte, begin, self._reply_ended, True)
             if stretch is not None:
                 self._name_reply(stretch)
+                answered = True
         bits = transfer.received_bits % CHARACTER_BITS
         if bits and self._reply_begun is None:
             self._reply_begun = transfer.end - bits * self._bit
+        return answered
+
+    def _save(self) -> None:
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(self._text.getvalue())
+        self._text.seek(0)
+        self._text.truncate()
 
     def _name_request(self, stretch: _Stretch) -> None:
         whole = stretch.whole
