@@ -1,4 +1,4 @@
-"""What the pytest plugin says of the making of boards: at once what takes long, at the end why."""
+"""What the pytest plugin writes: waves, and what there is to say of the making of boards."""
 
 from __future__ import annotations
 
@@ -19,6 +19,47 @@ USES_TWO_BOARDS = """
     @pytest.mark.parametrize("atomik_board_options", [{"contexts": 1}, {"contexts": 2}])
     def test_it(atomik_board, atomik_board_options): pass
 """
+
+
+def test_each_test_writes_the_waves_of_its_board(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        test_it="""
+        import pytest
+
+        @pytest.mark.parametrize("delta", ["1", "0x/2"])
+        def test_one(atomik_context, delta):
+            atomik_context.accum(3)
+            assert atomik_context.read() == 3
+
+        class TestGroup:
+            def test_two(self, atomik_board): pass
+            def test_none(self): pass
+    """
+    )
+    for _ in range(2):
+        result = pytester.runpytest_inprocess("--atomik-engine=amaranth", "--atomik-vcd=waves")
+        result.assert_outcomes(passed=4)
+        waves = pytester.path / "waves" / "test_it.py"
+        files = [path.relative_to(waves).as_posix() for path in waves.rglob("*.vcd")]
+        assert sorted(files) == [
+            "TestGroup/test_two.vcd",
+            "test_one[0x%2F2].vcd",
+            "test_one[1].vcd",
+        ]
+    busy, quiet = (waves / name for name in ("test_one[1].vcd", "TestGroup/test_two.vcd"))
+    for path in (busy, quiet):
+        assert "$enddefinitions $end" in path.read_text(encoding="utf-8")
+    assert "ACCUM" in busy.read_text(encoding="utf-8")
+    assert "ACCUM" not in quiet.read_text(encoding="utf-8")
+
+
+def test_waves_that_can_not_be_written_fail_the_test(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_it(atomik_board): pass")
+    pytester.path.joinpath("waves").touch()
+    result = pytester.runpytest_inprocess("--atomik-engine=amaranth", "--atomik-vcd=waves")
+    result.assert_outcomes(errors=1)
+    assert "waves" in result.stdout.str()
+    assert "Traceback" not in result.stdout.str()
 
 
 def test_what_takes_long_is_said_at_once_and_not_again(

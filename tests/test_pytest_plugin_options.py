@@ -257,8 +257,12 @@ def test_a_port_without_a_board_fails_the_test(pytester: pytest.Pytester) -> Non
         (["--atomik-port="], "--atomik-port must name a port, such as /dev/ttyUSB1, not ''"),
         (
             ["--atomik-port=COM6", "--atomik-engine=amaranth"],
-            "--atomik-port and --atomik-engine exclude each other: the board at a port is what it "
-            "is",
+            "--atomik-port and --atomik-engine exclude each other: the latter is for simulated "
+            "boards",
+        ),
+        (
+            ["--atomik-port=COM6", "--atomik-vcd=waves"],
+            "--atomik-port and --atomik-vcd exclude each other: the latter is for simulated boards",
         ),
         *(
             (

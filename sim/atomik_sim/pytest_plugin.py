@@ -41,6 +41,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=ENGINES,
         help="What runs the gateware of simulated boards, where a test does not say.",
     )
+    group.addoption(
+        "--atomik-vcd",
+        metavar="DIR",
+        help="Write the waves of each test's simulated board to a VCD file in this folder.",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -51,11 +56,12 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     if not port:
         raise pytest.UsageError("--atomik-port must name a port, such as /dev/ttyUSB1, not ''")
-    if config.getoption("atomik_engine") is not None:
-        raise pytest.UsageError(
-            "--atomik-port and --atomik-engine exclude each other: "
-            "the board at a port is what it is"
-        )
+    for option in ("engine", "vcd"):
+        if config.getoption(f"atomik_{option}") is not None:
+            raise pytest.UsageError(
+                f"--atomik-port and --atomik-{option} exclude each other: "
+                "the latter is for simulated boards"
+            )
     workers = _workers(config)
     if workers > 1:
         raise pytest.UsageError(
@@ -174,10 +180,11 @@ def atomik_board(
     """
     from atomik_fpga import AtomikError
 
-    from .testing import board_at_port, read_options
+    from .testing import board_at_port, read_options, wave_file
 
     port = request.config.getoption("atomik_port")
     engine = request.config.getoption("atomik_engine")
+    waves = request.config.getoption("atomik_vcd")
     try:
         options = read_options(atomik_board_options, engine)
     except (TypeError, ValueError) as error:
@@ -186,11 +193,15 @@ def atomik_board(
         try:
             if port is None:
                 pool: BoardPool = request.getfixturevalue("_atomik_boards")
+                vcd = None
+                if waves is not None:
+                    folder = request.config.invocation_params.dir / waves
+                    vcd = wave_file(folder, request.node.nodeid)
                 with _relayed(request.config):
-                    board = lent.enter_context(pool.board(options))
+                    board = lent.enter_context(pool.board(options, vcd))
             else:
                 board = board_at_port(port, atomik_board_options)
-        except AtomikError as error:
+        except (AtomikError, OSError) as error:
             pytest.fail(str(error), pytrace=False)
         monkeypatch.setenv("ATOMIK_PORT", board.url)
         yield board

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from atomik_fpga import (
     AtomikContext,
@@ -23,7 +24,7 @@ from .pins import IDLE
 from .registry import drop_board, enter_board
 from .status import BoardStatus
 
-__all__ = ["AtomikBoard", "BoardPool", "board_at_port", "read_options", "url_of"]
+__all__ = ["AtomikBoard", "BoardPool", "board_at_port", "read_options", "url_of", "wave_file"]
 
 #: What a test may ask of its board.
 _OPTIONS = ("board", "contexts", "width", "baud", "engine")
@@ -150,18 +151,20 @@ class BoardPool:
         self._count = 0
 
     @contextmanager
-    def board(self, options: BoardOptions) -> Iterator[AtomikBoard]:
+    def board(self, options: BoardOptions, vcd: Path | None = None) -> Iterator[AtomikBoard]:
         """Lend a board with these options and a name, and so a URL, of its own.
 
-        At the end whatever has it open is cut off.
+        At the end whatever has it open is cut off. Its waves go to ``vcd``, if that is given.
 
         Raises
         ------
         UnsupportedPortError
             If the simulator is not installed.
+        OSError
+            If the waves can't be written.
         """
         self._count += 1
-        named = replace(options, name=f"test-{self._count}")
+        named = replace(options, name=f"test-{self._count}", vcd="" if vcd is None else str(vcd))
         engine = self._engines.pop(options, None)
         if engine is None:
             engine = make_engine(named)
@@ -223,6 +226,28 @@ def read_options(wanted: Mapping[str, Any], engine: str | None = None) -> BoardO
             raise ValueError(f"Unknown option {name!r}: a test may ask for {', '.join(_OPTIONS)}")
     given = {} if engine is None else {"engine": engine}
     return BoardOptions(**{**given, **wanted})
+
+
+def wave_file(folder: Path, test: str) -> Path:
+    """Return where the waves of a test go, in a folder that is made if need be.
+
+    Parameters
+    ----------
+    folder : Path
+    test : str
+        Its node id: ``tests/test_it.py::test_one[1]`` goes to ``tests/test_it.py/test_one[1].vcd``.
+
+    Raises
+    ------
+    OSError
+        If the folder can't be made.
+    """
+    module, *names = test.split("::")
+    # What a file's name can't hold everywhere is encoded, which keeps the names apart.
+    parts = [quote(part, safe=" []()+,=") for part in (*module.split("/"), *names)]
+    path = folder.joinpath(*("_" if part == ".." else part for part in parts[:-1]))
+    path.mkdir(parents=True, exist_ok=True)
+    return path / f"{parts[-1]}.vcd"
 
 
 def url_of(options: BoardOptions) -> str:
