@@ -15,6 +15,9 @@ _BLOCK = 254
 _CODES = [bytes([length + 1]) for length in range(_BLOCK)]
 _FULL = b"\xff"
 _ZEROS = re.compile(rb"\0(\0*)").split
+#: With more neighbouring zeros than this, stretches of them are worth a pattern.
+_FEW_STRETCHES = 8
+_TWO_ZEROS = b"\0\0"
 _REGISTER_ONES = 0xFFFF_FFFF
 
 
@@ -32,17 +35,21 @@ def cobs_encode(data: bytes) -> bytes:
     bytes
         No zero in it; one byte longer than ``data``, and one more for each 254 bytes without zero.
     """
-    # Pieces without zeros, and between them what stretches of zeros have beyond their first one.
-    split = _ZEROS(data)
-    pieces = split[::2]
+    if data.count(_TWO_ZEROS) > _FEW_STRETCHES:
+        # Pieces without zeros, and between them what stretches of zeros have beyond their first.
+        split = _ZEROS(data)
+        pieces, further = split[::2], [*split[1::2], b""]
+    else:
+        pieces, further = data.split(b"\0"), []
     lengths = list(map(len, pieces))
-    if max(lengths) < _BLOCK:
-        split.append(b"")
-        codes = map(_CODES.__getitem__, lengths)
-        parts = chain.from_iterable(zip(codes, pieces, split[1::2], strict=True))
-        # A further zero is an empty block, whose code is 1.
-        return b"".join(parts).replace(b"\0", b"\1")
-    return _encode_long(data.split(b"\0"))
+    if max(lengths) >= _BLOCK:
+        return _encode_long(data.split(b"\0"))
+    codes = map(_CODES.__getitem__, lengths)
+    if not further:
+        return b"".join(chain.from_iterable(zip(codes, pieces, strict=True)))
+    # A further zero is an empty block, whose code is 1.
+    parts = chain.from_iterable(zip(codes, pieces, further, strict=True))
+    return b"".join(parts).replace(b"\0", b"\1")
 
 
 def _encode_long(pieces: list[bytes]) -> bytes:
