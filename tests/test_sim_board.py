@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from atomik_fpga.errors import ClosedError
-from atomik_sim import BoardFailedError, SimBoard, board, clock
+from atomik_sim import BoardFailedError, BoardOptions, SimBoard, board, clock
 from atomik_sim.clock import BoardClock
 from atomik_sim.pins import BREAK, LineError, character
 
@@ -169,6 +169,40 @@ def test_time_on_the_board_is_simulated_while_it_runs_and_wall_time_while_it_is_
     board_clock.run()
     clocks[0] = 750
     assert (board_clock.seconds(), board_clock.idle) == (3.75, False)
+
+
+def test_simulated_time_that_lags_behind_wall_time_is_not_made_up_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wall = [100.0]
+    clocks = [0]
+    monkeypatch.setattr(clock, "monotonic", lambda: wall[0])
+    board_clock = BoardClock(1000, lambda: clocks[0])
+    assert board_clock.lead() == 0
+    clocks[0] = 500
+    assert board_clock.lead() == 0.5
+    wall[0] = 110.0
+    assert board_clock.lead() == 0
+    clocks[0] = 750
+    assert board_clock.lead() == 0.25
+
+
+def test_a_board_in_real_time_sleeps_for_as_long_as_it_is_ahead(
+    monkeypatch: pytest.MonkeyPatch, engine: EchoEngine
+) -> None:
+    wall = [100.0]
+
+    def sleep(seconds: float) -> None:
+        wall[0] += seconds
+
+    monkeypatch.setattr(clock, "monotonic", lambda: wall[0])
+    monkeypatch.setattr(board, "sleep", sleep)
+    echo = SimBoard(BoardOptions(realtime=True), engine=engine)
+    echo.write(bytes(6000))
+    assert len(echo.read(6000, PATIENCE)) == 6000
+    echo.close()
+    simulated = 6000 * CLOCKS_PER_CHARACTER / 12_000_000
+    assert wall[0] - 100 == pytest.approx(simulated, abs=0.002)
 
 
 def test_the_characters_towards_the_device_can_be_replaced(

@@ -34,7 +34,11 @@ def test_help_lists_every_command_and_the_exit_codes(run: Run) -> None:
     ("command", "words"),
     [
         ("demo", "--port --baud --events --overwrite --json --verbose --quiet"),
-        ("sim", "--contexts --width --baud --listen --allow-remote --pty --verbose --quiet"),
+        (
+            "sim",
+            "--contexts --width --baud --listen --allow-remote --pty --engine --realtime --vcd "
+            "--verbose --quiet",
+        ),
         ("info", "--port --baud --json --verbose --quiet"),
         ("ctx", "load accum read swap watch"),
         ("build", "--out --freq --baud --contexts --width --seed --json --verbose --quiet"),

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
+from atomik_fpga import AtomikContext
+
 from .bench import Run
+
+DEADLINE = 120
 
 
 @pytest.mark.parametrize(
@@ -46,3 +56,46 @@ def test_sim_on_a_remote_address_warns_that_there_is_no_authentication(
     assert re.fullmatch(r"ATOMIK_PORT=socket://0\.0\.0\.0:\d+\n", out)
     assert "simulated icebreaker: 3 contexts of 64 bits, 3,000,000 baud; Ctrl-C ends it\n" in err
     assert "without authentication" in caplog.text
+
+
+def test_sim_says_when_waves_can_not_be_written(run: Run, tmp_path: Path) -> None:
+    code, out, err = run("sim", "--vcd", str(tmp_path / "missing" / "board.vcd"))
+    assert (code, out) == (3, "")
+    assert err.splitlines()[-1].startswith("atomik: can't write waves: [Errno 2] ")
+
+
+@contextmanager
+def board_of_a_process(*options: str) -> Iterator[list[str]]:
+    """Run ``atomik sim`` until the end of the block, and yield its ports."""
+    command = [sys.executable, "-m", "atomik_fpga", "sim", "--contexts=3", "--width=7", *options]
+    ports = 2 if os.name == "posix" else 1
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            lines = [process.stdout.readline().strip() for _ in range(ports)]
+            yield [line.removeprefix("ATOMIK_PORT=") for line in lines]
+        finally:
+            process.terminate()
+            _, errors = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 0
+    assert "Traceback" not in errors
+
+
+def state_at(port: str) -> int:
+    with AtomikContext.attach(port, 2, width=7) as context:
+        return context.read()
+
+
+def test_each_process_has_a_board_of_its_own_which_keeps_its_state(tmp_path: Path) -> None:
+    path = tmp_path / "board.vcd"
+    with board_of_a_process("--vcd", str(path)) as one, board_of_a_process() as other:
+        for port, delta in ((one[0], 0x55), (other[0], 0x0F), (one[-1], 0x33)):
+            with AtomikContext.attach(port, 2, width=7) as context:
+                context.accum(delta)
+        assert [state_at(port) for port in (*one, *other)] == [
+            *[0x66] * len(one),
+            *[0x0F] * len(other),
+        ]
+    assert "sACCUM\\x20x1\\x20@2\\x20seq\\x200 " in path.read_text()
