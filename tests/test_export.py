@@ -188,6 +188,7 @@ def test_a_reset_of_the_exported_core_clears_it(tmp_path: Path) -> None:
     [
         ("core", ["--width", "7"]),
         ("table", ["--width", "7", "--depth", "5"]),
+        ("banks", ["--width", "7", "--banks", "9", "--topology", "tree"]),
         ("device", ["--depth", "3", "--clock-frequency", "12000000", "--baud", "1000000"]),
     ],
 )

@@ -1,7 +1,8 @@
 """Verilog of the gateware, with flat port names that stay.
 
-``python -m atomik_hdl.export core|table|device … -o FILE.v`` writes one file. Its top is
-``delta_core``, ``delta_table`` or ``delta_device`` unless ``--name`` says otherwise.
+``python -m atomik_hdl.export core|table|banks|device … -o FILE.v`` writes one file. Its top is
+``delta_core``, ``delta_table``, ``delta_banks`` or ``delta_device`` unless ``--name`` says
+otherwise.
 
 Port names
 ----------
@@ -29,6 +30,10 @@ port                                           direction  bits
 ``swap_response_…``                            as read    as ``read_response_…``
 =============================================  =========  ============================
 
+``banks`` has ``load``, ``read`` and ``swap`` with their responses as ``core``, but ``load_ready``
+is not always high, and in place of ``accum`` the streams ``lanes_0``, ``lanes_1`` and so on, whose
+``ready`` is.
+
 ``table`` has the streams ``i`` (fields ``op``, ``address``, ``data``; ``op`` is the number of a
 `TableOp`) and ``o`` (``state``, ``accumulator``). ``device`` has the stream ``accum`` (``address``,
 ``delta``) and the ports ``rx``, ``tx``, ``session``, ``busy`` and ``error``. With ``--depth 1``
@@ -47,11 +52,15 @@ from amaranth import *
 from amaranth.back import verilog
 from amaranth.lib import data, wiring
 
+from .banks import DeltaBanks
 from .core import DeltaCore
 from .device import DeltaDevice
 from .table import DeltaTable
 
 __all__ = ["export_verilog", "main"]
+
+# Amaranth numbers the bits that enter a design with 16 bits. 0, 1, `clk` and `rst` are four.
+_MAX_INPUT_BITS = (1 << 16) - 4
 
 
 def export_verilog(component, name):
@@ -67,13 +76,19 @@ def export_verilog(component, name):
     Raises
     ------
     ValueError
-        If ``name`` is not an identifier.
+        If ``name`` is not an identifier, or the component has more than 65,532 bits of inputs.
     amaranth.back.verilog.YosysError
         If no Yosys is installed.
     """
     if not name.isidentifier() or not name.isascii():
         raise ValueError(f"Module name must be an identifier, not {name!r}")
-    return verilog.convert(_Flat(component), name=name, emit_src=False, strip_internal_attrs=True)
+    top = _Flat(component)
+    if top.input_bits > _MAX_INPUT_BITS:
+        raise ValueError(
+            f"Inputs would have {top.input_bits} bits, but no more than {_MAX_INPUT_BITS} can be "
+            "exported: take fewer lanes or a smaller width"
+        )
+    return verilog.convert(top, name=name, emit_src=False, strip_internal_attrs=True)
 
 
 class _Flat(wiring.Component):
@@ -88,6 +103,11 @@ class _Flat(wiring.Component):
             if len(leaf)
         }
         super().__init__({port: flow(len(leaf)) for port, (flow, leaf) in self._leaves.items()})
+
+    @property
+    def input_bits(self):
+        """Bits of all inputs together."""
+        return sum(len(leaf) for flow, leaf in self._leaves.values() if flow == wiring.In)
 
     def elaborate(self, platform):
         m = Module()
@@ -122,6 +142,10 @@ def _table(options):
     return DeltaTable(options.width, options.depth)
 
 
+def _banks(options):
+    return DeltaBanks(options.width, options.banks, topology=options.topology)
+
+
 def _device(options):
     return DeltaDevice(
         options.clock_frequency,
@@ -149,6 +173,10 @@ def _parser():
     core.set_defaults(make=_core)
     table = kinds.add_parser("table", parents=[common, deep], help="many contexts")
     table.set_defaults(make=_table)
+    banks = kinds.add_parser("banks", parents=[common], help="one context behind many lanes")
+    banks.add_argument("--banks", type=int, default=16, help="lanes (16)")
+    banks.add_argument("--topology", default="chain", help="chain or tree (chain)")
+    banks.set_defaults(make=_banks)
     device = kinds.add_parser("device", parents=[common, deep], help="contexts behind a UART")
     device.add_argument("--clock-frequency", type=int, required=True, help="of clk, in hertz")
     device.add_argument("--baud", type=int, required=True, help="line rate in bit/s")
