@@ -149,6 +149,11 @@ def _workers(config: pytest.Config) -> int:
     return len(specs) - len(counts) + sum(int(it) for it in counts if it.isdecimal())
 
 
+def _failure(message: str) -> BaseException:
+    """Return what fails a test with this message and no traceback."""
+    return pytest.fail.Exception(message, pytrace=False)
+
+
 @pytest.fixture(scope="session")
 def _atomik_boards() -> BoardPool:
     from .testing import BoardPool
@@ -188,7 +193,7 @@ def atomik_board(
     try:
         options = read_options(atomik_board_options, engine)
     except (TypeError, ValueError) as error:
-        pytest.fail(f"atomik_board_options: {error}", pytrace=False)
+        raise _failure(f"atomik_board_options: {error}") from None
     with ExitStack() as lent:
         try:
             if port is None:
@@ -202,7 +207,7 @@ def atomik_board(
             else:
                 board = board_at_port(port, atomik_board_options)
         except (AtomikError, OSError) as error:
-            pytest.fail(str(error), pytrace=False)
+            raise _failure(str(error)) from None
         monkeypatch.setenv("ATOMIK_PORT", board.url)
         yield board
 
