@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import pytest
+import serial
 
+from atomik_fpga import connect
 from atomik_fpga.protocol import operand_bytes
+from atomik_sim.model import DeviceModel
 from benchmarks import table as benchmark
+
+from .ideal_peer import IdealPort
 
 BITS_PER_BYTE = 10
 
@@ -50,3 +55,23 @@ def test_the_benchmark_has_the_targets_of_batches_and_reads(
     posts = [it for metric, it in records.items() if metric.startswith("post_array_")]
     assert len(posts) == 3
     assert all(it.value > 0 and it.unit == "M/s" for it in posts)
+
+
+@pytest.mark.parametrize("slots", [1, 2, 4])
+def test_a_read_of_many_keeps_as_many_requests_outstanding_as_there_are_slots(
+    slots: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = IdealPort(DeviceModel(16, 32 * 9, reply_slots=slots))
+    monkeypatch.setattr(serial, "serial_for_url", lambda url, **settings: port)
+    with connect("slots://") as connection:
+        connection.flush()
+        written: list[int] = []
+
+        def note(data: bytes) -> bytes:
+            written.append(data.count(0))
+            return data
+
+        port.spoil = note
+        assert connection.read_many(0, 32 * 9) == [0] * 32 * 9
+    assert written[0] == slots
+    assert sum(written) == 9
