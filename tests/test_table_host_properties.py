@@ -6,6 +6,7 @@ import struct
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -129,11 +130,12 @@ def test_any_program_on_a_device_gives_what_the_oracle_gives(
 @given(
     st.sampled_from([1, 7, 8, 9, 33, 64]),
     st.integers(1, 60),
+    st.sampled_from([272, 40]),
     st.lists(st.tuples(st.sampled_from(["same", "next", "any"]), st.integers(1, 70)), max_size=12),
     st.randoms(use_true_random=False),
 )
 def test_frames_from_arrays_hold_each_accumulate_in_order(
-    width: int, depth: int, pattern: list[tuple[str, int]], random: Any
+    width: int, depth: int, frame_bytes: int, pattern: list[tuple[str, int]], random: Any
 ) -> None:
     addresses, address = [], 0
     for step, times in pattern:
@@ -142,7 +144,7 @@ def test_frames_from_arrays_hold_each_accumulate_in_order(
             address = {"same": address, "next": address + 1, "any": random.randrange(depth)}[step]
             address %= depth
     deltas = [random.getrandbits(width) for _ in addresses]
-    info = DeviceModel(width, depth).info
+    info = replace(DeviceModel(width, depth).info, frame_bytes=frame_bytes)
     size = -(-width // 8)
     found: list[tuple[int, int]] = []
     for frame in accum_frames(

@@ -40,7 +40,7 @@ def accum_frames(info: Info, addresses: Any, deltas: Any) -> Iterator[Payload]:
 def _block(room: int, size: int, addresses: Any, deltas: Any) -> Iterator[Payload]:
     numpy = loaded_numpy()
     header = RUN_HEADER.size
-    starts, codes = _runs(numpy, addresses)
+    starts, codes = _runs(numpy, addresses, min(MAX_COUNT, (room - header) // size))
     counts = numpy.diff(starts, append=len(addresses))
     offsets = header * numpy.arange(len(starts)) + size * starts
     # Headers and operands one behind the other, each in its place.
@@ -66,7 +66,7 @@ def _block(room: int, size: int, addresses: Any, deltas: Any) -> Iterator[Payloa
         begin, run = end, following
 
 
-def _runs(numpy: Any, addresses: Any) -> tuple[Any, Any]:
+def _runs(numpy: Any, addresses: Any, longest: int) -> tuple[Any, Any]:
     """Return where each run starts, and its opcode."""
     number = len(addresses)
     positions = numpy.arange(number)
@@ -79,9 +79,9 @@ def _runs(numpy: Any, addresses: Any) -> tuple[Any, Any]:
     changes = (steps != before) & (steps != _OTHER) & (before != _OTHER)
     calm = numpy.maximum.accumulate(numpy.where(changes, -1, positions))
     is_start = (steps == _OTHER) | (changes & ((positions - calm) % 2 == 1))
-    # No run is longer than a header can say.
+    # No run is longer than a header can say and a frame can hold.
     origin = numpy.maximum.accumulate(numpy.where(is_start, positions, 0))
-    is_start |= (positions - origin) % MAX_COUNT == 0
+    is_start |= (positions - origin) % longest == 0
     starts = numpy.flatnonzero(is_start)
     second = numpy.minimum(starts + 1, number - 1)
     consecutive = (addresses[second] - addresses[starts] == 1) & ~is_start[second]
