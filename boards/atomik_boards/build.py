@@ -22,7 +22,7 @@ from .timing import ClockResult, check_timing
 from .tools import Tool, find_tools, tool_versions
 from .top import BoardTop
 
-__all__ = ["BuildResult", "build_board"]
+__all__ = ["BuildResult", "build_board", "build_files"]
 
 _NAME = "top"
 _OVERRIDE = "AMARANTH_"
@@ -100,8 +100,7 @@ def build_board(
     folder = folder.absolute()
 
     report(f"Elaborating {board.title}")
-    build_id = _build_id(_prepare(design, build_id=0), board.family)
-    files = _prepare(design, build_id=build_id)
+    build_id, files = build_files(design)
     bitstream = folder / _BITSTREAMS[board.family]
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -130,6 +129,20 @@ def build_board(
 
 def _ignore(_line: str) -> None:
     """The progress of those who asked for none."""
+
+
+def build_files(design: Design) -> tuple[int, dict[str, str]]:
+    """Return the build id of ``design``, and what the tools are given.
+
+    Returns
+    -------
+    build_id : int
+        As in `DeltaDevice`.
+    files : dict of str to str
+        By name: source, constraints, scripts.
+    """
+    build_id = _build_id(_prepare(design, build_id=0), design.board.family)
+    return build_id, _prepare(design, build_id=build_id)
 
 
 def _prepare(design: Design, *, build_id: int) -> dict[str, str]:
