@@ -68,7 +68,7 @@ class ForkLock:
         """
         if os.getpid() != self._process:
             raise ForkError(
-                "This context was made before fork, and belongs to the parent process: make "
+                "This object was made before fork, and belongs to the parent process: make "
                 "another one in the child, on another port, or use the parent's"
             )
         self.acquire()
