@@ -29,9 +29,7 @@ class StatusLine(Protocol):
         ...
 
 
-def status_text(
-    board: str, seconds: float, ops: int, clocks: int, frames: tuple[int, int], errors: int
-) -> str:
+def status_text(board: str, seconds: float, ops: int, clocks: int, frames: int, errors: int) -> str:
     """Return the line.
 
     Parameters
@@ -41,14 +39,12 @@ def status_text(
         Since the line before.
     ops, clocks : int
         Executed and simulated in this time.
-    frames : tuple of int and int
-        To and from the device, since the board was made.
-    errors : int
-        Likewise.
+    frames, errors : int
+        Since the board was made.
     """
     return (
         f"{board}  {ops / seconds:,.0f} ops/s  {clocks / seconds:,.0f} cycles/s  "
-        f"{sum(frames):,} frames ({frames[0]:,} in, {frames[1]:,} out)  {errors:,} errors"
+        f"{frames:,} frames  {errors:,} errors"
     )
 
 
@@ -91,7 +87,7 @@ class _Line:
                 max(now - before, 1e-9),
                 counts.ops - ops_before,
                 clocks - clocks_before,
-                (counts.frames_to_device, counts.frames_from_device),
+                counts.frames_to_device + counts.frames_from_device,
                 counts.errors,
             )
         )
