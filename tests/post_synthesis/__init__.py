@@ -1,0 +1,1 @@
+"""What is flashed is what was tested: synthesised netlists, simulated and compared."""
