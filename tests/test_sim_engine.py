@@ -1,21 +1,17 @@
-"""The device on Amaranth's simulator, driven at its pins."""
+"""The device on each engine, driven at its pins."""
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import pytest
-from amaranth.hdl import ClockDomain, Module
-from amaranth.sim import Simulator
 
 from atomik_fpga.protocol import Info
-from atomik_hdl.device import DeltaDevice
 from atomik_sim import BoardOptions, SimBoard
 from atomik_sim.amaranth_engine import AmaranthEngine
+from atomik_sim.cxxrtl_engine import CxxrtlEngine
+from atomik_sim.engine import Engine
 from atomik_sim.pins import BREAK, CHARACTER_BITS, IDLE, character
-from atomik_sim.scheduler import Scheduler
 
 from .wire import (
     ACCUM,
@@ -36,8 +32,10 @@ from .wire import (
 )
 
 PATIENCE = 60.0
-CLOCKS_PER_BIT = 4
 SESSION = Session()
+
+Make = Callable[[BoardOptions], Engine]
+ENGINES: list[Make] = [AmaranthEngine, CxxrtlEngine]
 
 
 class Line:
@@ -57,9 +55,10 @@ class Line:
         return SESSION.decode(reply[:-1])
 
 
-@pytest.fixture
-def line() -> Iterator[Line]:
-    board = SimBoard(BoardOptions(contexts=5, width=12))
+@pytest.fixture(params=ENGINES)
+def line(request: pytest.FixtureRequest) -> Iterator[Line]:
+    options = BoardOptions(contexts=5, width=12)
+    board = SimBoard(options, engine=request.param(options))
     yield Line(board)
     board.close()
 
@@ -114,8 +113,9 @@ def test_a_reset_ends_the_session_and_clears_the_contexts(line: Line) -> None:
     assert line.ask(SESSION.data(0, run(READ, 4, count=1))).values(2) == [0]
 
 
-def test_a_device_is_idle_only_after_a_character_of_silence() -> None:
-    engine = AmaranthEngine(BoardOptions(contexts=1, width=1))
+@pytest.mark.parametrize("make", ENGINES)
+def test_a_device_is_idle_only_after_a_character_of_silence(make: Make) -> None:
+    engine = make(BoardOptions(contexts=5, width=12))
     assert not engine.idle
     while not engine.idle:
         engine.transfer([IDLE])
@@ -125,8 +125,9 @@ def test_a_device_is_idle_only_after_a_character_of_silence() -> None:
     assert engine.idle
 
 
-def test_a_device_that_answers_is_not_idle_before_its_last_stop_bit() -> None:
-    engine = AmaranthEngine(BoardOptions())
+@pytest.mark.parametrize("make", ENGINES)
+def test_a_device_that_answers_is_not_idle_before_its_last_stop_bit(make: Make) -> None:
+    engine = make(BoardOptions(contexts=5, width=12))
     request = b"\0" + info_frame(7)
     assert engine.transfer([character(byte) for byte in request]) == b""
     reply = bytearray()
@@ -134,77 +135,3 @@ def test_a_device_that_answers_is_not_idle_before_its_last_stop_bit() -> None:
         reply += engine.transfer([IDLE])
     assert SESSION.decode(bytes(reply[:-1])).next == 7
     assert engine.transfer([IDLE] * 100) == b""
-
-
-def traffic(width: int, seed: int) -> bytes:
-    """Frames that are executed, refused, damaged and repeated, and some noise."""
-    rng = random.Random(seed)
-    size = -(-width // 8)
-
-    def operand() -> int:
-        return rng.getrandbits(width)
-
-    frames = [
-        SESSION.data(0, run(LOAD, 0, operand(), size=size)),
-        info_frame(1),
-        SESSION.open(),
-        SESSION.data(0, run(LOAD, 1, operand(), operand(), size=size)),
-        SESSION.data(1, run(ACCUM, 1, operand(), operand(), operand(), size=size)),
-        SESSION.data(2, run(PEEK, 0, count=3)),
-        rng.randbytes(5) + b"\0",
-        SESSION.data(2, run(PEEK, 0, count=3)),
-        SESSION.data(3, run(SWAP, 2, count=1)),
-        SESSION.data(4, run(ACCUM, 3, operand(), size=size)),
-    ]
-    return b"\0".join(frames)
-
-
-@pytest.mark.parametrize("width", [1, 7, 65])
-def test_each_clock_ends_as_on_amaranths_own_simulator(width: int) -> None:
-    levels = [
-        character(byte) >> bit & 1
-        for byte in traffic(width, seed=width)
-        for bit in range(CHARACTER_BITS)
-        for _ in range(CLOCKS_PER_BIT)
-    ] + [1] * 2000
-    reset_at = len(levels) - 700
-
-    def device() -> Any:
-        return DeltaDevice(12_000_000, 3_000_000, width, 3)
-
-    def outputs(dut: Any) -> list[Any]:
-        return [dut.tx, dut.busy, dut.session, dut.error]
-
-    dut = device()
-    scheduler = Scheduler(dut)
-    slots = [scheduler.slot(signal) for signal in outputs(dut)]
-    ours = []
-    for clock, level in enumerate(levels):
-        scheduler.update(scheduler.slot(dut.rx), level)
-        ours.append(tuple(slot.curr for slot in slots))
-        if clock == reset_at:
-            scheduler.reset()
-        else:
-            scheduler.clock()
-
-    reference = device()
-    domain = ClockDomain("sync")
-    top = Module()
-    top.domains.sync = domain
-    top.submodules.device = reference
-    theirs = []
-
-    async def testbench(ctx: Any) -> None:
-        for clock, level in enumerate(levels):
-            ctx.set(reference.rx, level)
-            ctx.set(domain.rst, clock == reset_at)
-            _, _, *values = await ctx.tick().sample(*outputs(reference))
-            theirs.append(tuple(values))
-
-    simulator = Simulator(top)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(testbench)
-    simulator.run()
-
-    assert ours == theirs
-    assert {signals[0] for signals in ours} == {0, 1}

@@ -35,6 +35,11 @@ _PORT: Final = "sim://"
 _ACCOUNTS: Final = 16
 #: How far Amaranth's simulator goes in the file unless told: the demo is to take seconds.
 _SIMULATED_EVENTS: Final = 500
+_ENGINES: Final = {
+    "cxxrtl": "code compiled by CXXRTL",
+    "amaranth": "Amaranth's simulator",
+    "fresh": "this process",
+}
 #: Start bit, eight data bits, stop bit.
 _BITS_PER_BYTE: Final = 10
 
@@ -54,7 +59,7 @@ _NEXT: Final = (
     "wanted",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Account events to take.  [default: all 3,000; 500 if simulated]",
+    help="Account events to take.  [default: all 3,000; 500 on Amaranth's simulator]",
 )
 @click.option("--overwrite", is_flag=True, help="Do it though contexts of the board have a state.")
 @json_option
@@ -93,9 +98,10 @@ def demo(
         contexts = min(_ACCOUNTS, connection.info.depth)
         if not overwrite:
             _refuse_to_clear(connection, contexts)
-        _introduce(report, port, connection)
+        engine = _engine(port)
+        _introduce(report, port, connection, engine)
         one_context(stage)
-        events = _choose(load_events(), contexts, wanted, _haste(port, connection), report)
+        events = _choose(load_events(), contexts, wanted, _haste(engine, connection), report)
         accounts(stage, events, contexts)
         orders(stage)
         connection.flush()
@@ -136,24 +142,37 @@ def _refuse_to_clear(connection: Connection, contexts: int) -> None:
         )
 
 
-def _introduce(report: Report, port: str, connection: Connection) -> None:
+def _introduce(report: Report, port: str, connection: Connection, engine: str | None) -> None:
     info = connection.info
     report.line(f"{info.depth} contexts of {info.width} bits at {port}")
     report.line(
         f"protocol {info.major}.{info.minor}, {info.baud:,} baud, {info.clock_hz / 1e6:g} MHz clock"
     )
-    if _simulated(port):
+    if engine is not None:
         report.line(
-            "simulated: Amaranth's simulator runs the gateware, and every byte goes over its"
+            f"simulated: {_ENGINES[engine]} runs the gateware, and every byte goes over its"
         )
         report.line("rx and tx pins; the seconds are this machine's, not a board's")
 
 
-def _haste(port: str, connection: Connection) -> str:
+def _engine(port: str) -> str | None:
+    """Return what runs the gateware of a simulated board of this process; None of any other one."""
+    if not _simulated(port):
+        return None
+    from atomik_sim import find_board
+
+    try:
+        return find_board(port).engine_name
+    except LookupError:
+        # A board of its own for each opening has no name to find it by.
+        return "fresh"
+
+
+def _haste(engine: str | None, connection: Connection) -> str:
     """Return why not to take all events by default; nothing if there is no reason."""
-    if _simulated(port):
+    if engine == "amaranth":
         return "Amaranth's simulator is slow"
-    if not connection.info.build_id:
+    if engine is None and not connection.info.build_id:
         return "no build id, so maybe `atomik sim`, which is slow"
     return ""
 

