@@ -43,7 +43,8 @@ class CxxrtlEngine:
     def __init__(self, options: BoardOptions) -> None:
         self._library = _load(library_of(options))
         self._board = self._library.atomik_create(options.clock_frequency, options.baud)
-        weakref.finalize(self, self._library.atomik_destroy, self._board)
+        # Not at exit: what was posted is still flushed then, and the board's thread still runs.
+        weakref.finalize(self, self._library.atomik_destroy, self._board).atexit = False
         clocks = CHARACTER_BITS * options.clock_frequency // options.baud
         self._batch = max(1, _CLOCKS_PER_CALL // clocks)
 
