@@ -100,6 +100,11 @@ class SimBoard:
         return self._options
 
     @property
+    def engine_name(self) -> str:
+        """What runs the gateware: it may stand in for the one that the options name."""
+        return self._engine.name
+
+    @property
     def in_waiting(self) -> int:
         """Bytes that can be read at once."""
         return len(self._received)
