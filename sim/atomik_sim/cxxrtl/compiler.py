@@ -69,7 +69,8 @@ def find_compiler() -> Compiler:
             return _asked(program)
     if find_spec("ziglang") is not None:
         # Asking it would take longer than all else there is to do.
-        command = (sys.executable, "-m", "ziglang", "c++")
+        # It builds for this very processor unless told, and a cache may move to another one.
+        command = (sys.executable, "-m", "ziglang", "c++", "-mcpu=baseline")
         return Compiler(command, f"ziglang {metadata.version('ziglang')}")
     raise NoCompilerError(
         "there is no C++ compiler. CXX is not set, c++, g++ and clang++ are not on the path, and "
