@@ -1,8 +1,8 @@
 """How fast the simulated board is, engine by engine: ``python -m benchmarks.sim [--json]``.
 
 All get the same device, of 256 contexts of 64 bits, and the same bits on its serial line: frames
-without a pause between them, each of which is executed and answered. Rates are clocks of the whole
-device per second of processor time of one thread. Nothing is skipped for being idle.
+that are executed and answered, with no pause but for the replies at the end of each session. Rates
+are clocks of the whole device per second of processor time of one thread.
 
 The row of Icarus Verilog is there if ``iverilog`` is on the path.
 """
@@ -31,13 +31,13 @@ from atomik_sim.amaranth_engine import AmaranthEngine
 from atomik_sim.cxxrtl import find_compiler
 from atomik_sim.cxxrtl_engine import CxxrtlEngine
 from atomik_sim.engine import Engine
-from atomik_sim.pins import CHARACTER_BITS, character
+from atomik_sim.pins import CHARACTER_BITS, IDLE, character
 from tests.wire import ACCUM, LOAD, READ, Session
 from tests.wire import run as ops
 
 from .record import Record, run
 
-__all__ = ["measure"]
+__all__ = ["FRAMES", "measure", "stimulus"]
 
 _OPTIONS = BoardOptions(contexts=256, width=64)
 _CLOCKS_PER_BIT = _OPTIONS.clock_frequency // _OPTIONS.baud
@@ -46,8 +46,12 @@ _CONDITIONS = {"contexts": _OPTIONS.contexts, "width": _OPTIONS.width, "baud": _
 #: Clocks a second, and how many times Amaranth's simulator.
 _TARGET = 12e6
 _TIMES = 300.0
+#: Frames of data in a session of the stimulus, each with two ops.
+FRAMES = 12
+#: Characters of the longest reply, and what the device takes to begin it.
+_REPLY_CHARACTERS = 40
 #: Rounds of the stimulus that the compiled engine takes in one run.
-_ROUNDS = 300
+_ROUNDS = 120
 
 _TESTBENCH = """
 module testbench;
@@ -72,14 +76,25 @@ endmodule
 
 
 def stimulus() -> list[int]:
-    """Return characters that may be sent again and again: OPEN makes the frames new each time."""
-    session = Session()
-    frames = [session.open()]
-    for number in range(0, 12, 2):
-        deltas = [0x9E37_79B9_7F4A_7C15 * (number + n) % 2**64 for n in range(1, 3)]
-        runs = ops(LOAD if number == 0 else ACCUM, 16 * number, *deltas)
-        frames += [session.data(number, runs), session.data(number + 1, ops(READ, 1, count=2))]
-    return [character(byte) for byte in b"".join(frames)]
+    """Return characters that may be sent again and again; each time all ops are executed anew.
+
+    Two sessions take turns, as a device that has one takes an OPEN of another. Before each OPEN the
+    host waits for the last reply, as frames behind an OPEN that has to wait would be dropped.
+    """
+    characters: list[int] = []
+    for session in (Session(), Session(key=0x5EED_5EED)):
+        frames = [session.open()]
+        for number in range(0, FRAMES, 2):
+            address = 16 * number
+            deltas = [0x9E37_79B9_7F4A_7C15 * (number + n) % 2**64 for n in range(1, 3)]
+            changes = ops(LOAD if number == 0 else ACCUM, address, *deltas)
+            frames += [
+                session.data(number, changes),
+                session.data(number + 1, ops(READ, address, count=2)),
+            ]
+        characters += map(character, b"".join(frames))
+        characters += [IDLE] * _REPLY_CHARACTERS
+    return characters
 
 
 def measure(rounds: int = _ROUNDS, repeats: int = 5) -> Sequence[Record]:
