@@ -67,7 +67,7 @@ _TREE = Mutation(
 )
 #: Sizes, as width and banks, and those of them that pytest proves too.
 _SMALL = ((1, 1), (1, 13), (8, 1), (8, 3), (8, 4), (8, 5), (8, 9), (8, 13))
-_QUICK = ((8, 5), (8, 13))
+_QUICK = ((8, 5),)
 _LATER = "group g of a chain is g cycles later than group 0"
 _SKEW = Mutation("tells the skew of a tree", "return group\n", "return 0\n")
 

@@ -15,7 +15,8 @@ from .netlist import synthesise
 _BUSY = "device.transmitter"
 
 
-@pytest.mark.parametrize("name", ["icebreaker", "ulx3s-25f"])
+# The ECP5 board takes as long again: `python -m tests.post_synthesis ulx3s-25f`, in the workflow.
+@pytest.mark.parametrize("name", ["icebreaker"])
 def test_a_netlist_equals_its_source_at_the_pins_and_a_mutant_of_it_does_not(
     name: str, tmp_path: Path
 ) -> None:
