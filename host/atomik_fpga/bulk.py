@@ -23,6 +23,7 @@ __all__ = [
     "is_array",
     "loaded_numpy",
     "take_many",
+    "to_integer",
     "xor_many",
     "zero_words",
 ]
@@ -44,6 +45,14 @@ def is_array(values: object) -> bool:
     """Return whether ``values`` is a NumPy array."""
     numpy = loaded_numpy()
     return numpy is not None and isinstance(values, numpy.ndarray)
+
+
+def to_integer(value: SupportsIndex, what: str) -> int:
+    """Return ``value`` as an ``int``; TypeError that names it if it is no integer."""
+    try:
+        return index(value)
+    except TypeError:
+        raise TypeError(f"{what} must be an integer, not {value!r}") from None
 
 
 def bad_address(address: object, limit: int) -> IndexError:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
-from .bulk import Integers, bad_address, bad_operand, check_addresses, check_operands, is_array
+from .bulk import (
+    Integers,
+    bad_address,
+    bad_operand,
+    check_addresses,
+    check_operands,
+    is_array,
+    to_integer,
+)
 from .channel import NEVER, Channel
 from .link import Payload, Reply, Session, accum_frames, plan_reads, values_per_word
 from .link.timing import BITS_PER_BYTE, wire_bytes
@@ -39,6 +47,10 @@ class Ops(Channel):
 
     def accum(self, address: int, delta: int) -> None:
         """Post A ^= ``delta``."""
+        if type(address) is not int:
+            address = to_integer(address, "Address")
+        if type(delta) is not int:
+            delta = to_integer(delta, "Operand")
         if not 0 <= address < self._depth:
             raise bad_address(address, self._depth)
         if not 0 <= delta <= self._largest:
@@ -57,8 +69,8 @@ class Ops(Channel):
 
     def load(self, address: int, value: int) -> None:
         """Post R := ``value``, A := 0."""
-        self._check_address(address)
-        self._check_operand(value)
+        address = self._check_address(address)
+        value = self._check_operand(value)
         with self._lock:
             self._check()
             full = self._builder.load(address, value)
@@ -149,12 +161,12 @@ class Ops(Channel):
 
     def read(self, address: int) -> int:
         """Return the state R ^ A."""
-        self._check_address(address)
+        address = self._check_address(address)
         return self._exchange(Op.READ, address)[0]
 
     def peek(self, address: int) -> tuple[int, int]:
         """Return state R ^ A and accumulator A of one instant."""
-        self._check_address(address)
+        address = self._check_address(address)
         state, accumulator = self._exchange(Op.PEEK, address)
         return state, accumulator
 
@@ -163,10 +175,10 @@ class Ops(Channel):
 
         The reference becomes ``new_reference``, or that state if it is None; A becomes 0.
         """
-        self._check_address(address)
+        address = self._check_address(address)
         if new_reference is None:
             return self._exchange(Op.SWAP, address)[0]
-        self._check_operand(new_reference)
+        new_reference = self._check_operand(new_reference)
         return self._exchange(Op.SWAP_TO, address, (new_reference,))[0]
 
     def read_many(self, first: int, count: int, op: Op = Op.READ) -> list[int]:
@@ -219,13 +231,17 @@ class Ops(Channel):
 
     # Arguments.
 
-    def _check_address(self, address: int) -> None:
-        if not 0 <= address < self._depth:
-            raise bad_address(address, self._depth)
+    def _check_address(self, address: int) -> int:
+        number = to_integer(address, "Address")
+        if not 0 <= number < self._depth:
+            raise bad_address(number, self._depth)
+        return number
 
-    def _check_operand(self, operand: int) -> None:
-        if not 0 <= operand <= self._largest:
-            raise bad_operand(operand, self._info.width)
+    def _check_operand(self, operand: int) -> int:
+        word = to_integer(operand, "Operand")
+        if not 0 <= word <= self._largest:
+            raise bad_operand(word, self._info.width)
+        return word
 
     def _check_span(self, first: int, count: int) -> None:
         if count < 0 or not 0 <= first <= self._depth - count:

@@ -154,8 +154,9 @@ class Lane:
         self._inward = threading.Thread(target=self._to_board, name="atomik-sim-in", daemon=True)
         self._outward = threading.Thread(target=self._to_client, name="atomik-sim-to", daemon=True)
         exchange.enter(self)
-        self._inward.start()
+        # The inward one may be over at once, and waits for the other then.
         self._outward.start()
+        self._inward.start()
 
     def put(self, data: bytes) -> None:
         """Send ``data`` to the client, without waiting: where there is no room, it is lost."""
