@@ -12,6 +12,8 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .aggregate import HybridAggregate
+    from .application import HybridApplication, HybridProcessApplication
     from .checks import merge, undo
     from .errors import (
         CounterError,
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from .fields import Field, choice, counter, fingerprint, flag, value
     from .layout import Layout, SavedWord
     from .migration import Migration, migrate
+    from .rows import StateRow
 
 __all__ = [
     "Change",
@@ -35,6 +38,9 @@ __all__ = [
     "Field",
     "FieldContext",
     "FieldOverflowError",
+    "HybridAggregate",
+    "HybridApplication",
+    "HybridProcessApplication",
     "ImportFailedError",
     "Layout",
     "LayoutChangedError",
@@ -43,6 +49,7 @@ __all__ = [
     "NoStateError",
     "OverlapError",
     "SavedWord",
+    "StateRow",
     "choice",
     "counter",
     "fingerprint",
@@ -58,9 +65,13 @@ _HOMES = {
     "Change": ".field_context",
     "Field": ".fields",
     "FieldContext": ".field_context",
+    "HybridAggregate": ".aggregate",
+    "HybridApplication": ".application",
+    "HybridProcessApplication": ".application",
     "Layout": ".layout",
     "Migration": ".migration",
     "SavedWord": ".layout",
+    "StateRow": ".rows",
     "choice": ".fields",
     "counter": ".fields",
     "fingerprint": ".fields",

@@ -1,0 +1,52 @@
+"""Fixtures of the event-sourcing tests: databases and applications."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from .accounts import Accounts
+from .postgres_server import PostgresServer, postgres_server
+
+DATABASES = ("sqlite", "postgresql")
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[PostgresServer]:
+    """Run a server for a module's tests. It need not survive the machine's end."""
+    with postgres_server("-c", "fsync=off") as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_env(postgres: PostgresServer) -> dict[str, str]:
+    """Return the environment of an application on the server, which is empty."""
+    with postgres.connect() as connection:
+        connection.execute("DROP SCHEMA public CASCADE")
+        connection.execute("CREATE SCHEMA public")
+    return postgres.env
+
+
+@pytest.fixture(params=DATABASES)
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
+    """Return the environment of an application on a database of its own."""
+    if request.param == "sqlite":
+        return {"SQLITE_DBNAME": str(tmp_path / "events.db")}
+    env: dict[str, str] = request.getfixturevalue("postgres_env")
+    return env
+
+
+@pytest.fixture
+def make_app(database: dict[str, str]) -> Iterator[Callable[..., Accounts]]:
+    """Return what opens an application on the test's database."""
+    opened: list[Accounts] = []
+
+    def make(kind: type[Accounts] = Accounts, **variables: str) -> Accounts:
+        opened.append(kind({**database, **variables}))
+        return opened[-1]
+
+    yield make
+    for app in opened:
+        app.close()

@@ -1,0 +1,475 @@
+"""Hybrid applications on SQLite and PostgreSQL: states beside events, contexts as their cache."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from eventsourcing.domain import Aggregate, event
+from eventsourcing.persistence import IntegrityError
+
+from atomik_fpga import WidthError, connect
+from atomik_fpga.eventsourcing import (
+    CounterError,
+    DriftError,
+    FieldOverflowError,
+    HybridAggregate,
+    HybridApplication,
+    Layout,
+    LayoutChangedError,
+    NoStateError,
+    OverlapError,
+    StateRow,
+    flag,
+    migrate,
+    value,
+)
+from atomik_sim.testing import AtomikBoard
+
+from .accounts import FROZEN_BIT, VISITS_BIT, Account, Accounts
+
+MakeApp = Callable[..., Accounts]
+
+FROZEN, VISIT = 1 << FROZEN_BIT, 1 << VISITS_BIT
+
+
+def words(rows: list[StateRow]) -> list[tuple[int, int, int]]:
+    return [(row.version, row.delta, row.state) for row in rows]
+
+
+def test_each_event_has_its_delta_and_the_state_after_it(make_app: MakeApp) -> None:
+    app = make_app()
+    account = Account("ann")
+    account.deposit(100)
+    app.save(account)
+    account.freeze()
+    account.visit()
+    account.deposit(-30)
+    app.save(account)
+    assert words(app.states.rows(account.id)) == [
+        (1, 0, 0),
+        (2, 100, 100),
+        (3, FROZEN, FROZEN | 100),
+        (4, VISIT, VISIT | FROZEN | 100),
+        (5, 100 ^ 70, VISIT | FROZEN | 70),
+    ]
+    assert {row.layout for row in app.states.rows(account.id)} == {Account.layout.hash}
+    assert (
+        app.states.stored_layout(Account.layout.hash)
+        == "balance:value40;frozen:flag1;visits:counter16"
+    )
+    assert app.current_state(account.id) == {"balance": 70, "frozen": True, "visits": 1}
+    assert app.verify(account.id) == 5
+
+
+def test_what_was_refused_leaves_neither_event_nor_state(make_app: MakeApp) -> None:
+    app = make_app()
+    account = Account("ann")
+    app.save(account)
+    one, other = app.repository.get(account.id), app.repository.get(account.id)
+    one.deposit(5)
+    app.save(one)
+    other.deposit(7)
+    with pytest.raises(IntegrityError):
+        app.save(other)
+    assert words(app.states.rows(account.id)) == [(1, 0, 0), (2, 5, 5)]
+    assert app.current_state(account.id)["balance"] == 5
+    assert app.verify(account.id) == 2
+
+
+def test_several_aggregates_are_saved_in_one_transaction(make_app: MakeApp) -> None:
+    app = make_app()
+    ann, bob = Account("ann"), Account("bob")
+    ann.deposit(100)
+    app.save(ann, bob)
+    stale = app.repository.get(bob.id)
+    app.transfer(ann, bob, 40)
+    assert [app.current_state(each.id)["balance"] for each in (ann, bob)] == [60, 40]
+    with pytest.raises(IntegrityError):
+        app.transfer(ann, stale, 10)
+    assert [app.current_state(each.id)["balance"] for each in (ann, bob)] == [60, 40]
+    assert (app.verify(ann.id), app.verify(bob.id)) == (3, 2)
+
+
+def test_a_new_process_loads_contexts_from_the_last_committed_rows(make_app: MakeApp) -> None:
+    first = make_app()
+    account = Account("ann")
+    account.deposit(100)
+    first.save(account)
+    first.close()
+    second = make_app()
+    assert second.current_state(account.id)["balance"] == 100
+    again = second.repository.get(account.id)
+    again.deposit(1)
+    second.save(again)
+    assert second.verify(account.id) == 3
+
+
+def test_more_aggregates_than_contexts_take_turns(make_app: MakeApp) -> None:
+    app = make_app(ATOMIK_CONTEXTS="2")
+    accounts = [Account(name) for name in "abcde"]
+    for number, account in enumerate(accounts):
+        account.deposit(number)
+    app.save(*accounts)
+    for account in accounts[::-1]:
+        account.deposit(10)
+        app.save(account)
+    assert [app.current_state(each.id)["balance"] for each in accounts] == [10, 11, 12, 13, 14]
+    assert [app.verify(each.id) for each in accounts] == [3] * 5
+
+
+# Time.
+
+
+class Clock:
+    """Sets the time of the library's events."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = datetime(2026, 1, 1, tzinfo=UTC)
+        monkeypatch.setattr(
+            Aggregate.Event, "create_timestamp", staticmethod(lambda: self.now), raising=True
+        )
+
+    def at(self, seconds: float) -> datetime:
+        return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+def deposits_at(app: Accounts, clock: Clock, *seconds: float) -> Account:
+    """Save an account opened at 0 with deposits of 1, 2, 4 and so on at these times."""
+    account = Account("ann")
+    for number, second in enumerate(seconds):
+        clock.now = clock.at(second)
+        account.deposit(1 << number)
+    app.save(account)
+    return account
+
+
+def test_audit_and_replay_show_the_state_of_a_time(make_app: MakeApp, clock: Clock) -> None:
+    app = make_app()
+    account = deposits_at(app, clock, 10, 20, 20, 30)
+    for seconds, balance in [(0, 0), (9.999999, 0), (10, 1), (19, 1), (20, 7), (29, 7), (99, 15)]:
+        assert app.audit_at(account.id, clock.at(seconds))["balance"] == balance
+        assert app.replay_to(account.id, clock.at(seconds)).balance == balance
+    with pytest.raises(NoStateError, match="has no state as early as 2025-12-31"):
+        app.audit_at(account.id, clock.at(-1))
+    with pytest.raises(ValueError, match="has no time zone"):
+        app.audit_at(account.id, datetime(2026, 1, 1))
+
+
+def test_a_clock_that_goes_back_changes_no_order(make_app: MakeApp, clock: Clock) -> None:
+    app = make_app()
+    account = deposits_at(app, clock, 10, 20, 5)
+    clock.now = clock.at(7)
+    account.deposit(8)
+    app.save(account)
+    assert app.audit_at(account.id, clock.at(15))["balance"] == 1
+    assert app.audit_at(account.id, clock.at(20))["balance"] == 15
+    assert app.replay_to(account.id, clock.at(15)).version == 2
+    assert app.verify(account.id) == 5
+
+
+# Undo.
+
+
+def test_undo_is_an_event_and_is_checked(make_app: MakeApp) -> None:
+    app = make_app()
+    account = Account("ann")
+    account.deposit(100)
+    account.freeze()
+    account.deposit(5)
+    app.save(account)
+    assert app.undo(account.id, 3) == 5
+    assert app.current_state(account.id) == {"balance": 105, "frozen": False, "visits": 0}
+    with pytest.raises(OverlapError) as caught:
+        app.undo(account.id, 2)
+    assert caught.value.fields == ("balance",)
+    assert app.undo(account.id, 4) == 6
+    assert app.undo(account.id, 2) == 7
+    assert app.current_state(account.id)["balance"] == 0
+    assert app.repository.get(account.id).balance == 0
+    assert app.verify(account.id) == 7
+
+
+def test_a_cancelled_transfer_after_a_later_deposit_creates_no_money(make_app: MakeApp) -> None:
+    app = make_app()
+    ann, bob = Account("ann"), Account("bob")
+    ann.deposit(100)
+    bob.deposit(100)
+    app.save(ann, bob)
+    app.transfer(ann, bob, 10)
+    bob.deposit(5)
+    app.save(bob)
+    with pytest.raises(OverlapError, match="balance"):
+        app.undo(bob.id, 3)
+    assert [app.current_state(each.id)["balance"] for each in (ann, bob)] == [90, 115]
+
+
+def test_what_can_not_be_undone_is_refused(make_app: MakeApp) -> None:
+    app = make_app()
+    account = Account("ann")
+    account.visit()
+    account.visit()
+    app.save(account)
+    with pytest.raises(CounterError, match="visits"):
+        app.undo(account.id, 2)
+    with pytest.raises(ValueError, match="Version 1 created the aggregate"):
+        app.undo(account.id, 1)
+    with pytest.raises(NoStateError, match="has no state of version 9"):
+        app.undo(account.id, 9)
+    assert app.verify(account.id) == 3
+
+
+def test_undo_holds_over_a_checkpoint_which_starts_a_new_epoch(make_app: MakeApp) -> None:
+    app = make_app()
+    account = Account("ann")
+    account.deposit(100)
+    account.freeze()
+    app.save(account)
+    kept = app.checkpoint(account.id)
+    assert (kept.version, kept.delta, kept.state) == (3, 0, FROZEN | 100)
+    assert app.checkpoint(account.id).version == 3
+    assert words(app.states.checkpoints(account.id)) == [(3, 0, FROZEN | 100)]
+    app.undo(account.id, 2)
+    assert app.current_state(account.id) == {"balance": 0, "frozen": True, "visits": 0}
+
+
+# What does not fit together.
+
+
+def test_a_command_that_overflows_is_taken_back(make_app: MakeApp) -> None:
+    app = make_app()
+    account = Account("ann")
+    app.save(account)
+    with pytest.raises(FieldOverflowError, match="'balance' has 40 bits"):
+        account.deposit(1 << 40)
+    with pytest.raises(FieldOverflowError, match="'balance' has 40 bits"):
+        account.deposit(-1)
+    account.deposit(3)
+    app.save(account)
+    assert app.verify(account.id) == 2
+
+
+def test_a_field_that_was_set_without_an_event_is_noticed(make_app: MakeApp) -> None:
+    app = make_app()
+    account = Account("ann")
+    app.save(account)
+    account.balance = 7
+    account.freeze()
+    with pytest.raises(DriftError, match="balance differ"):
+        app.save(account)
+    assert words(app.states.rows(account.id)) == [(1, 0, 0)]
+
+
+def test_events_without_their_aggregate_are_refused(make_app: MakeApp) -> None:
+    app = make_app()
+    account = Account("ann")
+    with pytest.raises(TypeError, match="save the aggregate, not its events"):
+        app.save(*account.collect_events())
+
+
+def test_states_of_changed_events_are_found_and_made_anew(
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = make_app()
+    account = Account("ann")
+    account.deposit(100)
+    app.save(account)
+    monkeypatch.setattr(
+        Account.Deposited,
+        "apply",
+        lambda self, aggregate: setattr(aggregate, "balance", aggregate.balance + 2 * self.cents),
+    )
+    with pytest.raises(DriftError, match="differs in balance"):
+        app.replay_to(account.id, datetime.now(tz=UTC))
+    with pytest.raises(DriftError, match="rebuild"):
+        app.verify(account.id)
+    assert app.rebuild(account.id) == 2
+    assert app.current_state(account.id)["balance"] == 200
+    assert app.verify(account.id) == 2
+    with pytest.raises(NoStateError, match="There is no aggregate"):
+        app.rebuild(uuid4())
+
+
+def test_events_from_before_the_states_get_theirs(make_app: MakeApp) -> None:
+    app = make_app()
+    account = Account("ann")
+    account.deposit(100)
+    app.save(account)
+    expected = app.states.rows(account.id)
+    app.states._write([(app.states._DELETE, [(app.states._key(account.id),)])])
+    app.reload()
+    with pytest.raises(NoStateError, match=r"rebuild\(\) makes them"):
+        app.current_state(account.id)
+    account.freeze()
+    with pytest.raises(NoStateError, match=r"rebuild\(\) makes them"):
+        app.save(account)
+    assert app.rebuild(account.id) == 2
+    assert app.states.rows(account.id) == expected
+
+
+class Purse(HybridAggregate):
+    """What `Account` may become."""
+
+    layout = Layout(open=flag(), cents=value(48))
+
+    @event("Opened")
+    def __init__(self, owner: str) -> None:
+        self.owner = owner
+        self.cents = 0
+        self.open = True
+
+    @event("Filled")
+    def fill(self, cents: int) -> None:
+        self.cents += cents
+
+
+OLD_PURSE = Layout(balance=value(32))
+TO_NEW = migrate(OLD_PURSE, Purse.layout, renamed={"balance": "cents"}, added={"open": True})
+
+
+class Purses(HybridApplication):
+    """An application of purses, which can read their former layout."""
+
+    migrations = (TO_NEW,)
+
+
+def old_purse(app: HybridApplication) -> UUID:
+    """Save a purse, and give it the rows that an earlier version would have stored."""
+    purse = Purse("ann")
+    purse.fill(100)
+    purse.fill(8)
+    app.save(purse)
+    rows = app.states.rows(purse.id)
+    app.states.store_layout(OLD_PURSE)
+    balances = [0, 100, 108]
+    app.states.replace_rows(
+        [
+            row._replace(delta=before ^ after, state=after, layout=OLD_PURSE.hash)
+            for row, before, after in zip(rows, [0, *balances], balances, strict=False)
+        ]
+    )
+    app.reload()
+    return purse.id
+
+
+def test_rows_of_another_layout_are_refused_with_the_difference_named(make_app: MakeApp) -> None:
+    app = make_app(HybridApplication)
+    purse = old_purse(app)
+    with pytest.raises(
+        LayoutChangedError, match=r"balance \(value32\) is gone; open \(flag1\) is new"
+    ):
+        app.current_state(purse)
+    # The past can be read as it was.
+    assert app.audit_at(purse, datetime.now(tz=UTC)) == {"balance": 108}
+
+
+def test_rows_of_another_layout_are_migrated(make_app: MakeApp) -> None:
+    app = make_app(Purses)
+    purse = old_purse(app)
+    assert app.current_state(purse) == {"open": True, "cents": 108}
+    assert app.verify(purse) == 3
+    again = app.repository.get(purse)
+    again.fill(4)
+    app.save(again)
+    assert app.current_state(purse) == {"open": True, "cents": 112}
+    assert app.verify(purse) == 4
+    with pytest.raises(OverlapError, match="cents"):
+        app.undo(purse, 3)
+    app.undo(purse, 4)
+    app.undo(purse, 3)
+    assert app.current_state(purse) == {"open": True, "cents": 100}
+
+
+def test_an_aggregate_without_a_layout_and_a_layout_too_wide_are_refused(
+    make_app: MakeApp,
+) -> None:
+    class Bare(HybridAggregate):
+        pass
+
+    with pytest.raises(TypeError, match=r"Bare has no layout: set it"):
+        Bare()
+    app = make_app(ATOMIK_WIDTH="56")
+    with pytest.raises(WidthError, match="set ATOMIK_WIDTH=57 or more"):
+        app.save(Account("ann"))
+
+
+@pytest.mark.parametrize(
+    ("variables", "kind", "message"),
+    [
+        ({"PERSISTENCE_MODULE": "eventsourcing.popo"}, TypeError, "stores no states: set PERS"),
+        ({"ATOMIK_WIDTH": "ten"}, ValueError, "ATOMIK_WIDTH must be a positive integer, not 'ten'"),
+        ({"ATOMIK_CONTEXTS": "0"}, ValueError, "ATOMIK_CONTEXTS must be a positive integer, not 0"),
+    ],
+)
+def test_wrong_variables_are_refused(
+    make_app: MakeApp, variables: dict[str, str], kind: type[Exception], message: str
+) -> None:
+    with pytest.raises(kind, match=message):
+        make_app(**variables)
+
+
+# Boards.
+
+
+def test_on_a_board_states_are_on_its_contexts(
+    make_app: MakeApp, atomik_board: AtomikBoard
+) -> None:
+    app = make_app(ATOMIK_PORT=atomik_board.url)
+    account = Account("ann")
+    account.deposit(100)
+    app.save(account)
+    account.freeze()
+    app.save(account)
+    assert app.current_state(account.id) == {"balance": 100, "frozen": True, "visits": 0}
+    with connect(atomik_board.url) as board:
+        assert board.read_many(0, 1) == [FROZEN | 100]
+        # Loaded when the account was opened, and accumulated since.
+        assert board.peek(0) == (FROZEN | 100, FROZEN | 100)
+        app.checkpoint(account.id)
+        assert board.peek(0) == (FROZEN | 100, 0)
+
+
+@pytest.mark.parametrize("then", ["read", "save", "checkpoint"])
+def test_after_a_reset_of_the_board_it_is_loaded_again(
+    make_app: MakeApp, atomik_board: AtomikBoard, caplog: pytest.LogCaptureFixture, then: str
+) -> None:
+    app = make_app(ATOMIK_PORT=atomik_board.url)
+    account = Account("ann")
+    account.deposit(100)
+    app.save(account)
+    assert app.current_state(account.id)["balance"] == 100
+    atomik_board.reset()
+    with caplog.at_level(logging.WARNING):
+        if then == "save":
+            account.deposit(1)
+            app.save(account)
+        elif then == "checkpoint":
+            app.checkpoint(account.id)
+        balance = 101 if then == "save" else 100
+        assert app.current_state(account.id)["balance"] == balance
+    assert "contexts are lost" in caplog.text
+    assert app.verify(account.id) == account.version
+
+
+def test_a_context_that_somebody_else_changed_is_found(
+    make_app: MakeApp, atomik_board: AtomikBoard
+) -> None:
+    app = make_app(ATOMIK_PORT=atomik_board.url)
+    account = Account("ann")
+    account.deposit(100)
+    app.save(account)
+    with connect(atomik_board.url) as board:
+        board.accum(0, 1)
+        with pytest.raises(DriftError, match=r"holds 0x65, .* is 0x64: call reload\(\)"):
+            app.verify(account.id)
+        with pytest.raises(DriftError, match="held 0x65"):
+            app.checkpoint(account.id)
+    assert app.verify(account.id) == 2
