@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import pytest
 from .accounts import Accounts
 from .postgres_server import PostgresServer, postgres_server
 
-DATABASES = ("sqlite", "postgresql")
+#: The server of the tests is started the way POSIX has it.
+DATABASES = ("sqlite", "postgresql") if os.name == "posix" else ("sqlite",)
 
 
 @pytest.fixture(scope="module")

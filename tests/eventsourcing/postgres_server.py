@@ -7,7 +7,6 @@ The programs are those in the folder ``PG_BIN``, or the system's, or those that 
 from __future__ import annotations
 
 import os
-import pwd
 import shutil
 import signal
 import subprocess
@@ -54,6 +53,8 @@ class PostgresServer:
         self._user: dict[str, Any] = {}
         self._process: subprocess.Popen[bytes] | None = None
         if os.geteuid() == 0:
+            import pwd
+
             account = pwd.getpwnam(_USER)
             self._user = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
             os.chown(folder, account.pw_uid, account.pw_gid)

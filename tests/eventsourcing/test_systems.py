@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -138,23 +139,25 @@ class Total(Projection[Balances]):
         self.view.insert_tracking(tracking)
 
 
-def test_a_projection_is_fed_by_a_subscription(postgres_env: dict[str, str]) -> None:
-    # SQLite's recorder has no subscriptions, hybrid or not.
-    with ProjectionRunner(
-        application_class=Accounts,
-        projection_class=Total,
-        view_class=Balances,
-        env={**postgres_env, "TOTAL_PERSISTENCE_MODULE": "eventsourcing.popo"},
-    ) as running:
-        account = Account("ann")
-        account.deposit(100)
-        account.deposit(23)
-        recordings = running.app.save(account)
-        running.wait(recordings[-1].notification.id, timeout=20)
-        assert running.projection.view.total == 123
-        assert running.app.current_state(account.id)["balance"] == 123
-
-
 def test_what_nobody_saved_has_no_state(runner: SingleThreadedRunner[UUID]) -> None:
     with pytest.raises(NoStateError):
         runner.get(Rewards).current_state(Account("ann").id)
+
+
+if os.name == "posix":
+
+    def test_a_projection_is_fed_by_a_subscription(postgres_env: dict[str, str]) -> None:
+        # SQLite's recorder has no subscriptions, hybrid or not.
+        with ProjectionRunner(
+            application_class=Accounts,
+            projection_class=Total,
+            view_class=Balances,
+            env={**postgres_env, "TOTAL_PERSISTENCE_MODULE": "eventsourcing.popo"},
+        ) as running:
+            account = Account("ann")
+            account.deposit(100)
+            account.deposit(23)
+            recordings = running.app.save(account)
+            running.wait(recordings[-1].notification.id, timeout=20)
+            assert running.projection.view.total == 123
+            assert running.app.current_state(account.id)["balance"] == 123
