@@ -221,6 +221,20 @@ def test_a_compiler_that_fails_is_named_with_what_it_said(
     assert caplog.records[-1].getMessage() == SLOW + message
 
 
+def test_a_yosys_that_writes_something_else_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ATOMIK_CACHE", str(tmp_path))
+    monkeypatch.setattr(build, "find_compiler", lambda: compiler.Compiler(("cc",), "cc 1"))
+    monkeypatch.setattr(build, "_cxxrtl", lambda text: "something else")
+    with pytest.raises(BuildError) as raised:
+        library_of(OPTIONS)
+    assert str(raised.value) == (
+        "what Yosys makes of the gateware is not understood: CXXRTL wrote no "
+        "'struct p_top : public module {' that ends with '\\tp_top(interior) {}'"
+    )
+
+
 def test_without_yosys_the_notice_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -18,6 +18,7 @@ from atomik_fpga.errors import AtomikError
 
 from ..options import BoardOptions
 from .compiler import Compiler, find_compiler
+from .schedule import ScheduleError, schedule
 
 __all__ = ["BuildError", "library_of"]
 
@@ -62,9 +63,14 @@ def library_of(options: BoardOptions) -> Path:
         )
         start = monotonic()
         source = folder / "design.cc"
-        source.write_text(_translate(options), encoding="utf-8")
+        try:
+            source.write_text(_translate(options), encoding="utf-8")
+        except ScheduleError as error:
+            raise BuildError(
+                f"what Yosys makes of the gateware is not understood: {error}"
+            ) from error
         driver = folder / "driver.cc"
-        driver.write_bytes(_driver().read_bytes())
+        driver.write_bytes(_own("driver.cc").read_bytes())
         _compile(compiler, driver, folder / _LIBRARY)
         source.unlink()
         driver.unlink()
@@ -86,7 +92,8 @@ def _key(options: BoardOptions, compiler: Compiler) -> str:
         *tools,
         compiler.identity,
         *_FLAGS,
-        _driver().read_bytes(),
+        _own("driver.cc").read_bytes(),
+        _own("schedule.py").read_bytes(),
         *_sources(),
     )
 
@@ -106,8 +113,8 @@ def _sources() -> Iterator[bytes]:
     yield from walk(resources.files("atomik_hdl"))
 
 
-def _driver() -> Traversable:
-    return resources.files(__package__) / "driver.cc"
+def _own(name: str) -> Traversable:
+    return resources.files(__package__) / name
 
 
 def _translate(options: BoardOptions) -> str:
@@ -117,7 +124,10 @@ def _translate(options: BoardOptions) -> str:
 
     device = DeltaDevice(options.clock_frequency, options.baud, options.width, options.contexts)
     ports = [device.rx, device.tx, device.busy, device.session, device.error]
-    text = rtlil.convert(device, ports=ports, emit_src=False)
+    return schedule(_cxxrtl(rtlil.convert(device, ports=ports, emit_src=False)))
+
+
+def _cxxrtl(text: str) -> str:
     # What amaranth.back.cxxrtl does, without the code for debuggers.
     script = f"read_rtlil <<rtlil\n{text}\nrtlil\nwrite_cxxrtl -g0\n"
     return _run("Yosys", [sys.executable, "-m", _YOSYS, "-q", "-"], script)

@@ -1,6 +1,6 @@
 // The board around the compiled gateware: its clock, and the serial line at its pins.
 //
-// design.cc is what CXXRTL makes of the device. The line is driven and sampled as atomik_sim.pins
+// design.cc is what CXXRTL and schedule.py make of the device. The line is driven and sampled as atomik_sim.pins
 // describes; atomik_sim.cxxrtl_engine calls what is exported here.
 
 #include "design.cc"
@@ -68,39 +68,36 @@ class Board {
 public:
 	Board(uint64_t frequency, uint64_t baud)
 		: frequency(frequency), baud(baud), receiver(frequency, baud) {
-		drive(true);
-		settle();
+		design.set_rx(rx);
 	}
 
 	int64_t transfer(const uint16_t *characters, size_t count, uint8_t *received, size_t room) {
 		size_t taken = 0;
 		for (size_t index = 0; index < count; index++) {
 			unsigned levels = characters[index];
-			quiet = levels == idle_levels && !busy();
-			bool first = true;
+			quiet = levels == idle_levels && !design.busy();
 			for (int bit = 0; bit < character_bits; bit++) {
-				drive(levels >> bit & 1);
+				rx = levels >> bit & 1;
+				design.set_rx(rx);
 				uint64_t length = (rest + frequency) / baud;
 				rest = (rest + frequency) % baud;
 				for (uint64_t clock = 0; clock < length; clock++) {
-					// An edge computes outputs from the registers before it: tx is what it was after
-					// the edge before, which at the start of a character has been looked at.
-					bool changed = edge();
-					if (!first && sample())
-						take(received, taken, room);
-					first = false;
-					// Nor will anything change in the rest of this bit.
-					if (!changed && tx() && !receiver.receiving())
+					design.clock();
+					bool high = design.tx();
+					if (!high || receiver.receiving()) {
+						quiet = false;
+						if (receiver.clock(high))
+							take(received, taken, room);
+					} else if (design.settled()) {
+						// Nor will anything change in the rest of this bit.
 						break;
+					}
 				}
 				clock_count += length;
 				if (levels != idle_levels)
 					rx_bits++;
 			}
-			settle();
-			if (sample())
-				take(received, taken, room);
-			idle = quiet && !busy();
+			idle = quiet && !design.busy();
 			publish();
 			if (failure)
 				return failure;
@@ -110,36 +107,25 @@ public:
 
 	// One clock with rx at a level; returns the outputs before it.
 	unsigned clock(bool level, bool reset) {
-		drive(level);
-		design.p_rst.set<uint8_t>(reset);
-		settle();
-		unsigned pins = unsigned(tx()) | unsigned(busy()) << 1 |
-			unsigned(design.p_session.get<uint8_t>()) << 2 |
-			unsigned(design.p_error.get<uint8_t>()) << 3;
-		edge();
-		design.p_rst.set<uint8_t>(0);
-		settle();
+		rx = level;
+		design.set_rx(rx);
+		unsigned pins = unsigned(design.tx()) | unsigned(design.busy()) << 1 |
+			unsigned(design.session()) << 2 | unsigned(design.error()) << 3;
+		design.set_rst(reset);
+		design.clock();
+		design.set_rst(false);
 		clock_count++;
 		idle = false;
 		publish();
 		return pins;
 	}
 
-	bool level() const { return design.p_rx.get<uint8_t>(); }
+	void reset() { clock(rx, true); }
 
 	std::atomic<uint64_t> clocks{0}, bits_driven{0}, bits_sampled{0};
 	bool idle = false;
 
 private:
-	// Looks at tx, once a clock; returns whether that ended a character.
-	bool sample() {
-		bool level = tx();
-		if (level && !receiver.receiving())
-			return false;
-		quiet = false;
-		return receiver.clock(level);
-	}
-
 	void take(uint8_t *received, size_t &taken, size_t room) {
 		if (receiver.levels >> (character_bits - 1) == 0)
 			failure = -1 - int64_t(receiver.levels);
@@ -149,39 +135,14 @@ private:
 			received[taken++] = receiver.levels >> 1 & 0xff;
 	}
 
-	void drive(bool level) { design.p_rx.set<uint8_t>(level); }
-	bool tx() const { return design.p_tx.get<uint8_t>(); }
-	bool busy() const { return design.p_busy.get<uint8_t>(); }
-
-	// A rising edge; returns whether anything changed. The falling one changes nothing, so it is
-	// never evaluated.
-	bool edge() {
-		design.prev_p_clk.set<uint8_t>(0);
-		design.p_clk.set<uint8_t>(1);
-		bool changed = false;
-		bool converged;
-		do {
-			converged = design.eval();
-			bool more = design.commit();
-			changed |= more;
-			converged |= !more;
-		} while (!converged);
-		return changed;
-	}
-
-	// Outputs that are not registers follow the registers and inputs.
-	void settle() {
-		design.p_clk.set<uint8_t>(0);
-		design.step();
-	}
-
 	void publish() {
 		clocks.store(clock_count, std::memory_order_relaxed);
 		bits_driven.store(rx_bits, std::memory_order_relaxed);
 		bits_sampled.store(receiver.bits, std::memory_order_relaxed);
 	}
 
-	cxxrtl_design::p_top design;
+	Design design;
+	bool rx = true;
 	uint64_t frequency, baud;
 	uint64_t rest = 0;
 	uint64_t clock_count = 0, rx_bits = 0;
@@ -205,7 +166,7 @@ EXPORT int64_t atomik_transfer(Board *board, const uint16_t *characters, size_t 
 	return board->transfer(characters, count, received, room);
 }
 
-EXPORT void atomik_reset(Board *board) { board->clock(board->level(), true); }
+EXPORT void atomik_reset(Board *board) { board->reset(); }
 
 // Drives a level on rx for a clock each; puts tx, busy, session, error before it in bits 0 to 3.
 EXPORT void atomik_trace(Board *board, const uint8_t *levels, size_t count, uint8_t *pins) {
