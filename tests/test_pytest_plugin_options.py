@@ -114,7 +114,7 @@ def test_what_a_test_can_not_ask_for_fails_it(
 @pytest.mark.parametrize(
     ("options", "url"),
     [
-        (BoardOptions(), "sim://icebreaker?"),
+        (BoardOptions(), "sim://icebreaker"),
         (BoardOptions(contexts=256, width=7), "sim://icebreaker?contexts=256&width=7"),
         (BoardOptions(name="a&b=c d"), "sim://icebreaker?name=a%26b%3Dc+d"),
         (BoardOptions(fresh=True), "sim://icebreaker?fresh=1"),

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from atomik_fpga.protocol import MAX_DEPTH, MAX_WIDTH
 
-__all__ = ["BOARDS", "ENGINES", "MIN_CLOCKS_PER_BIT", "BoardOptions"]
+__all__ = ["BOARDS", "ENGINES", "MIN_CLOCKS_PER_BIT", "BoardOptions", "url_of"]
 
 #: Clock of each board that can be simulated, in hertz.
 BOARDS = {"icebreaker": 12_000_000}
@@ -115,6 +115,16 @@ class BoardOptions:
         if parts.netloc:
             given["board"] = parts.netloc
         return cls(**{option: _READERS[option](option, text) for option, text in given.items()})
+
+
+def url_of(options: BoardOptions) -> str:
+    """Return the shortest ``sim://`` URL that names these options; equal options, equal URL."""
+    query = {}
+    for field in fields(options):
+        value = getattr(options, field.name)
+        if field.name != "board" and value != field.default:
+            query[field.name] = int(value) if isinstance(value, bool) else value
+    return f"sim://{options.board}{'?' if query else ''}{urlencode(query)}"
 
 
 def _read_text(option: str, text: str) -> str:

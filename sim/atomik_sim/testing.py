@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from atomik_fpga import (
     AtomikContext,
@@ -19,7 +19,7 @@ from atomik_fpga import (
 
 from .board import SimBoard
 from .engine import Engine, make_engine
-from .options import BoardOptions
+from .options import BoardOptions, url_of
 from .pins import IDLE
 from .registry import drop_board, enter_board
 from .status import BoardStatus
@@ -248,13 +248,3 @@ def wave_file(folder: Path, test: str) -> Path:
     path = folder.joinpath(*("_" if part == ".." else part for part in parts[:-1]))
     path.mkdir(parents=True, exist_ok=True)
     return path / f"{parts[-1]}.vcd"
-
-
-def url_of(options: BoardOptions) -> str:
-    """Return the shortest ``sim://`` URL that names these options."""
-    query = {}
-    for field in fields(options):
-        value = getattr(options, field.name)
-        if field.name != "board" and value != field.default:
-            query[field.name] = int(value) if isinstance(value, bool) else value
-    return f"sim://{options.board}?{urlencode(query)}"

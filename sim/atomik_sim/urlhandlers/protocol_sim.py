@@ -23,11 +23,25 @@ from serial import (
 from atomik_fpga.errors import PortBusyError
 
 from ..board import SimBoard
-from ..options import BoardOptions
+from ..options import BoardOptions, url_of
 from ..registry import claim_board, give_back_board
 from ..status import BoardFailedError
 
-__all__ = ["Serial"]
+__all__ = ["Serial", "serial_class_for_url"]
+
+
+def serial_class_for_url(url: str) -> tuple[str, type[Serial]]:
+    """Return the one URL of the board that ``url`` names, and the class of its port.
+
+    A handler may have this function, and pyserial opens the URL that it returns. Who shares a port
+    learns through it that two URLs name one board.
+
+    Raises
+    ------
+    ValueError
+        If the URL names no board.
+    """
+    return url_of(BoardOptions.from_url(url)), Serial
 
 
 class Serial(SerialBase):
@@ -47,7 +61,8 @@ class Serial(SerialBase):
     Raises
     ------
     ValueError
-        When opened: if the URL or a setting is none that the board has.
+        When opened: if the URL or a setting is none that the board has. `serial_class_for_url`
+        refuses such a URL before.
     serial.SerialException
         When opened: if the board is open already (``errno.EBUSY``). Later: if its simulation
         failed.
