@@ -15,7 +15,7 @@ from ipaddress import ip_address
 
 from .pump import Exchange, Lane, Wake
 
-__all__ = ["PtyPort", "ServerEvent", "TcpPort"]
+__all__ = ["PtyPort", "ServerEvent", "TcpPort", "check_host"]
 
 _log = logging.getLogger(__name__)
 
@@ -64,13 +64,8 @@ class TcpPort:
     def __init__(
         self, host: str, port: int, allow_remote: bool, on_event: Callable[[ServerEvent, str], None]
     ) -> None:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        if not ip_address(address[0]).is_loopback:
-            if not allow_remote:
-                raise ValueError(
-                    f"Host {host!r} is not a loopback address: the simulated board has no "
-                    "authentication, so listening there must be allowed (allow_remote)"
-                )
+        family, local = check_host(host, port, allow_remote)
+        if not local:
             _log.warning(
                 "The simulated board listens at %s without authentication: whoever reaches that "
                 "address can use it",
@@ -146,6 +141,26 @@ class TcpPort:
 
         self._on_event(ServerEvent.CONNECTED, name)
         self._lane = Lane(exchange, lambda: client.recv(_CHUNK), client.sendall, halt, ended)
+
+
+def check_host(host: str, port: int, allow_remote: bool) -> tuple[socket.AddressFamily, bool]:
+    """Return the family of a host's address, and whether that is a loopback address.
+
+    Raises
+    ------
+    ValueError
+        If it is not, unless ``allow_remote``.
+    OSError
+        If the host is unknown.
+    """
+    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    local = ip_address(address[0]).is_loopback
+    if not local and not allow_remote:
+        raise ValueError(
+            f"Host {host!r} is not a loopback address: the simulated board has no "
+            "authentication, so listening there must be allowed (allow_remote)"
+        )
+    return family, local
 
 
 class PtyPort:

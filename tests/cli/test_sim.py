@@ -42,6 +42,18 @@ def test_sim_refuses_what_it_can_not_or_should_not_offer(
     assert err.rstrip().endswith(message)
 
 
+@pytest.mark.parametrize("host", ["0.0.0.0", "no-such-host.invalid"])
+def test_sim_looks_at_the_address_before_it_makes_a_board(
+    run: Run, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    def made(_: object) -> NoReturn:
+        raise AssertionError("a board was made")
+
+    monkeypatch.setattr("atomik_sim.SimBoard", made, raising=False)
+    code, out, _ = run("sim", "--listen", f"{host}:0")
+    assert (code, out) == (2 if host == "0.0.0.0" else 3, "")
+
+
 def test_sim_on_a_remote_address_warns_that_there_is_no_authentication(
     run: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

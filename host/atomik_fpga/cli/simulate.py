@@ -105,6 +105,11 @@ def sim(
     }
     if pty is None:
         pty = os.name == "posix"
+    with _refused_listening(listen, pty):
+        from atomik_sim.ports import check_host
+
+        # Before the board is made, which takes its time.
+        check_host(*listen, allow_remote)
     with (
         _ended_by_signals(),
         _simulated(settings, board, {k: v for k, v in given.items() if v is not None}) as simulated,
@@ -157,9 +162,16 @@ def _offered(
     def on_event(event: ServerEvent, client: str) -> None:
         line.note(f"{client} {event.value}")
 
+    with _refused_listening(listen, pty):
+        return serve(board, tcp=listen, pty=pty, allow_remote=allow_remote, on_event=on_event)
+
+
+@contextmanager
+def _refused_listening(listen: tuple[str, int], pty: bool) -> Iterator[None]:
+    """Say why the ports can't be had."""
     host, port = listen
     try:
-        return serve(board, tcp=listen, pty=pty, allow_remote=allow_remote, on_event=on_event)
+        yield
     except ValueError as error:
         raise click.BadParameter(
             f"{host} is not a loopback address, and the board has no authentication: whoever can "
