@@ -115,12 +115,6 @@ def test_another_baud_rate_of_an_open_port_is_refused(connection):
     )
 
 
-def test_a_baud_rate_must_be_positive(port):
-    with pytest.raises(ValueError, match="Baud") as caught:
-        connect(URL, baud=0)
-    assert str(caught.value) == "Baud rate must be positive, not 0"
-
-
 @pytest.mark.parametrize("rate", [1_000_000, 115_200, 3_000_000])
 def test_the_rate_of_a_real_port_is_found(port, rate):
     port.spoil = lambda data: data if port.baudrate == rate else b"\xf0" * len(data)
@@ -192,7 +186,7 @@ def test_a_reset_device_is_an_error_for_every_call(connection, port):
         with pytest.raises(SessionLostError) as caught:
             connection.read(0)
         assert str(caught.value) == (
-            "The device was reset; its state is unknown: connect again and reload it"
+            "The device at ideal:// was reset; its state is unknown: connect again and reload it"
         )
 
 
@@ -294,8 +288,8 @@ def test_a_failed_flush_at_exit_is_told_and_fails_the_process():
     assert result.returncode == 1
     assert result.stdout == "done\n"
     assert result.stderr == (
-        "atomik: what was posted to ideal:// is lost: The device was reset; its state is unknown: "
-        "connect again and reload it\n"
+        "atomik: what was posted to ideal:// is lost: The device at ideal:// was reset; its state "
+        "is unknown: connect again and reload it\n"
     )
 
 
@@ -386,6 +380,26 @@ def test_a_pseudo_terminal_is_a_port(pty):
         assert connection.read_many(0, 8) == expected
         assert connection.stats.retransmissions == 0
     assert device.accumulators == expected
+
+
+def test_of_two_processes_on_one_board_the_second_is_told(pty):
+    device, path = pty
+    with connect(path, baud=115_200) as connection:
+        connection.load(0, 5)
+        connection.flush()
+        session = device.info.session
+        second = subprocess.run(
+            [sys.executable, "-m", "atomik_fpga", "ctx", "load", "0", "1", "--port", path],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert (second.returncode, second.stdout) == (1, "")
+        assert second.stderr.startswith(f"atomik: {path} is in use by another program (")
+        assert second.stderr.endswith("): close that one\n")
+        assert device.info.session == session
+        assert connection.read(0) == 5
 
 
 def test_a_pseudo_terminal_with_another_program_behind_it_is_no_device(pty, monkeypatch):

@@ -176,6 +176,11 @@ USES: dict[str, Callable[[AtomikContext], object]] = {
     "load": lambda context: context.load(1),
     "accum": lambda context: context.accum(1),
     "accum of a wide delta": lambda context: context.accum(1 << 80),
+    "load of no integer": lambda context: context.load("x"),  # type: ignore[arg-type]
+    "accum of no integer": lambda context: context.accum("x"),  # type: ignore[arg-type]
+    "rollback of no integer": lambda context: context.rollback(1.5),  # type: ignore[arg-type]
+    "swap to no integer": lambda context: context.swap("x"),  # type: ignore[arg-type]
+    "merge of no context": lambda context: context.merge("x"),  # type: ignore[arg-type]
     "read": lambda context: context.read(),
     "swap": lambda context: context.swap(),
     "swap to": lambda context: context.swap(1),

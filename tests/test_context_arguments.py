@@ -139,6 +139,24 @@ def test_a_width_that_is_not_an_integer_is_a_type_error(make_context: Make, widt
 
 
 @quick
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (2**24 + 1, "16777217"),
+        (2**70, str(2**70)),
+        (1 << 16609, "0x20000000... (16610 bits)"),
+    ],
+    ids=["one more", "2**70", "more digits than Python prints"],
+)
+def test_a_width_beyond_all_memory_is_a_value_error_that_names_the_limit(
+    make_context: Make, width: int, shown: str
+) -> None:
+    message = f"Width must be at most 16,777,216 bits, not {shown}"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        make_context(width)
+
+
+@quick
 @pytest.mark.parametrize("value", [1.0, "1", b"\x01", None])
 def test_an_initial_state_that_is_not_an_integer_is_a_type_error(
     make_context: Make, value: object

@@ -109,6 +109,18 @@ def test_from_snapshot_takes_a_port(
         assert context.port == context_backend.port
 
 
+@quick
+@pytest.mark.parametrize("key", ["width", "reference", "accumulator", "state", "delta_count"])
+def test_a_strict_context_refuses_a_snapshot_with_bools(context_port: str | None, key: str) -> None:
+    snapshot = {"width": 1, "reference": 1, "accumulator": 1, "state": 0, "delta_count": 1}
+    given = {**snapshot, key: bool(snapshot[key])}
+    message = f"Snapshot's {key!r} of a strict context must be an integer, not {given[key]}"
+    with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
+        AtomikContext.from_snapshot(given, strict=True)
+    with AtomikContext.from_snapshot(given) as lenient:
+        assert lenient.snapshot() == snapshot
+
+
 def test_from_snapshot_ignores_other_keys(context_port: str | None) -> None:
     snapshot = {"width": 8, "reference": 1, "accumulator": 2, "state": 3, "delta_count": 1}
     with AtomikContext.from_snapshot({**snapshot, "layout": "a"}) as context:

@@ -291,9 +291,14 @@ def test_contexts_that_hold_something_are_not_cleared_unless_told(
 
 
 def test_more_events_than_there_are_is_a_usage_error(run: Run, device: TcpDevice) -> None:
-    code, _, err = run("demo", "--port", device.url, "--events", "3001")
-    assert code == 2
-    assert "there are 3,000 events in the file, not 3,001" in err
+    received = device.model.info
+    code, out, err = run("demo", "--port", device.url, "--events", "3001")
+    assert (code, out) == (2, "")
+    assert err.endswith(
+        "Error: Invalid value for --events: there are 3,000 events in the file, not 3,001\n"
+    )
+    # It was not even asked for a session.
+    assert device.model.info == received
 
 
 def test_too_few_bits_on_the_pins_are_a_difference(

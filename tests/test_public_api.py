@@ -30,6 +30,7 @@ from atomik_fpga import (
     Connection,
     ContextInUseError,
     DeviceFaultError,
+    DriverError,
     ForkError,
     Info,
     LinkLostError,
@@ -40,6 +41,7 @@ from atomik_fpga import (
     PortPermissionError,
     ProtocolVersionError,
     SessionLostError,
+    SeveralBoardsError,
     Snapshot,
     UnsupportedPortError,
     WidthError,
@@ -52,6 +54,7 @@ ERRORS: list[type[AtomikError]] = [
     ClosedError,
     ContextInUseError,
     DeviceFaultError,
+    DriverError,
     ForkError,
     LinkLostError,
     NoBoardError,
@@ -60,6 +63,7 @@ ERRORS: list[type[AtomikError]] = [
     PortPermissionError,
     ProtocolVersionError,
     SessionLostError,
+    SeveralBoardsError,
     UnsupportedPortError,
     WidthError,
     WrongDeviceError,
@@ -315,7 +319,7 @@ state: str = context.read()
 
 
 def test_the_outside_program_runs() -> None:
-    assert run(OUTSIDE).splitlines()[-1] == f"True 0 {atomik_fpga.__version__} 14"
+    assert run(OUTSIDE).splitlines()[-1] == f"True 0 {atomik_fpga.__version__} 16"
 
 
 @pytest.mark.parametrize("port", ["sim://"])

@@ -229,9 +229,7 @@ def test_attach_takes_the_port_from_the_environment(
 
 def test_attach_without_a_port_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ATOMIK_PORT", raising=False)
-    message = (
-        "No port was named to attach to: pass port, or set the environment variable ATOMIK_PORT"
-    )
+    message = "No port: name one, or set the environment variable ATOMIK_PORT"
     with pytest.raises(NoBoardError, match=f"^{re.escape(message)}$"):
         AtomikContext.attach(None, 0)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy
 import pytest
 
-from atomik_fpga import AtomikTable
+from atomik_fpga import AtomikTable, ClosedError
 
 from .backends import quick
 
@@ -154,6 +155,38 @@ def test_a_table_has_at_least_one_context_of_one_bit(context_port: str | None, n
         AtomikTable(number)
     with pytest.raises(ValueError, match=f"^Width must be a positive integer, not {number}$"):
         AtomikTable(4, number)
+
+
+def test_a_table_beyond_all_memory_is_a_value_error_that_names_the_limit(
+    context_port: str | None,
+) -> None:
+    message = f"Number of contexts must be at most 16,777,216, not {2**70}"
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        AtomikTable(2**70)
+    message = f"Width must be at most 16,777,216 bits, not {2**70}"
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        AtomikTable(4, 2**70)
+
+
+WRONG_USES: dict[str, Callable[[AtomikTable], object]] = {
+    **{f"{name} at no address": partial(use, it="x") for name, use in ADDRESSED.items()},
+    **{f"{name} out of range": partial(use, it=9) for name, use in ADDRESSED.items()},
+    "load of no integer": lambda table: table.load(0, "x"),  # type: ignore[arg-type]
+    "accum of no integer": lambda table: table.accum(0, "x"),  # type: ignore[arg-type]
+    "swap to no integer": lambda table: table.swap(0, "x"),  # type: ignore[arg-type]
+    "accum_many of unlike lengths": lambda table: table.accum_many([0], []),
+}
+
+
+@pytest.mark.parametrize("use", WRONG_USES)
+def test_a_closed_table_says_that_it_is_closed_whatever_else_is_wrong(
+    context_port: str | None, use: str
+) -> None:
+    table = AtomikTable(4, 8)
+    table.close()
+    message = "This table is closed: use it before close(), or make a new one"
+    with pytest.raises(ClosedError, match=f"^{re.escape(message)}$"):
+        WRONG_USES[use](table)
 
 
 def test_number_and_width_are_integers(context_port: str | None) -> None:

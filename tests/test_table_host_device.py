@@ -253,9 +253,7 @@ def test_attach_refuses_what_leads_beyond_the_last_context(peer: IdealPort) -> N
 
 
 def test_attach_needs_a_port(no_port: None) -> None:
-    message = (
-        "No port was named to attach to: pass port, or set the environment variable ATOMIK_PORT"
-    )
+    message = "No port: name one, or set the environment variable ATOMIK_PORT"
     with pytest.raises(NoBoardError, match=f"^{re.escape(message)}$"):
         AtomikTable.attach(None)
 

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import errno
+import os
+import re
 from typing import ClassVar
 
 import pytest
 import serial
 
-from atomik_fpga.errors import (
-    LinkLostError,
-    NoBoardError,
-    PortBusyError,
-    PortPermissionError,
-    UnsupportedPortError,
-)
-from atomik_fpga.transport import explain_open_error, open_port
+from atomik_fpga.errors import LinkLostError, NoBoardError, UnsupportedPortError
+from atomik_fpga.transport import open_port, port_key
 
 from .ideal_peer import IdealPort
 
@@ -116,10 +111,99 @@ def test_a_missing_port_is_no_board():
     assert str(caught.value).endswith(": check the name, and that the board is plugged in")
 
 
-def test_auto_is_refused():
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such files")
+@pytest.mark.parametrize("path", ["/dev/null", "/"])
+def test_a_file_that_is_no_serial_port_is_told_from_a_board_that_is_not_plugged_in(path):
+    with pytest.raises(NoBoardError) as caught:
+        open_port(path, 115_200)
+    assert re.fullmatch(
+        rf"Can't open {path} \(.*\): that is not a serial port; name one, such as /dev/\S+",
+        str(caught.value),
+    )
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        (
+            "socket://localhost",
+            "'socket://localhost' names no TCP port: write socket://host:port, such as "
+            "socket://127.0.0.1:7000",
+        ),
+        (
+            "rfc2217://host/",
+            "'rfc2217://host/' names no TCP port: write rfc2217://host:port, such as "
+            "rfc2217://127.0.0.1:7000",
+        ),
+        (
+            "socket://:7000",
+            "'socket://:7000' names no host: write socket://host:port, such as "
+            "socket://127.0.0.1:7000",
+        ),
+        (
+            "socket://localhost:70000",
+            "Can't use port 'socket://localhost:70000': Port out of range 0-65535",
+        ),
+        ("socket://[::1", "Can't use port 'socket://[::1': Invalid IPv6 URL"),
+    ],
+)
+def test_a_network_port_that_names_no_port_is_refused_with_what_is_missing(url, message):
+    for call in (port_key, lambda url: open_port(url, 115_200)):
+        with pytest.raises(UnsupportedPortError) as caught:
+            call(url)
+        assert str(caught.value) == message
+
+
+# Names of one port.
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("sim://", "sim://icebreaker"),
+        ("sim://", "SIM://icebreaker/?contexts=16&width=64"),
+        ("sim://?width=8&contexts=4", "sim://icebreaker?contexts=04&width=8"),
+        ("sim://?name=a%20b", "sim://?name=a+b"),
+        ("socket://localhost:7000", "socket://LOCALHOST:7000/"),
+        ("socket://[::1]:7000", "socket://[::1]:7000/"),
+        ("ideal://board", "ideal://board/"),
+        ("alt:///dev/ttyUSB1?class=Serial", "/dev/ttyUSB1"),
+    ],
+)
+def test_names_of_one_port_have_one_key(first, second):
+    assert port_key(first) == port_key(second)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("sim://", "sim://?width=8"),
+        ("sim://?name=a", "sim://?name=b"),
+        ("socket://localhost:7000", "socket://localhost:7001"),
+        ("socket://localhost:7000", "rfc2217://localhost:7000"),
+        ("/dev/ttyUSB1", "/dev/ttyUSB2"),
+    ],
+)
+def test_names_of_two_ports_have_two_keys(first, second):
+    assert port_key(first) != port_key(second)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such links")
+def test_a_link_to_a_port_is_that_port(tmp_path):
+    link = tmp_path / "board"
+    link.symlink_to("/dev/ttyUSB1")
+    assert port_key(str(link)) == port_key("/dev/ttyUSB1")
+
+
+def test_a_name_that_the_handler_refuses_has_no_key():
     with pytest.raises(UnsupportedPortError) as caught:
-        open_port("auto", 115_200)
-    assert str(caught.value) == "Port 'auto' is not supported: name the port"
+        port_key("sim://icebreaker?width=0")
+    assert str(caught.value) == (
+        "Can't use port 'sim://icebreaker?width=0': Option 'width' must be in 1..256, not 0"
+    )
+
+
+# Schemes.
 
 
 def test_an_unknown_scheme_is_refused():
@@ -133,113 +217,3 @@ def test_an_unknown_scheme_is_refused():
 
 def test_the_simulators_urls_are_known_to_pyserial():
     assert "atomik_sim.urlhandlers" in serial.protocol_handler_packages
-
-
-def windows(text):
-    return serial.SerialException(f"could not open port 'COM6': {text}")
-
-
-def posix(number, text="why"):
-    return serial.SerialException(number, text)
-
-
-@pytest.mark.parametrize(
-    ("platform", "url", "error", "kind", "message"),
-    [
-        (
-            "linux",
-            "/dev/ttyUSB1",
-            posix(errno.ENOENT),
-            NoBoardError,
-            "Can't open /dev/ttyUSB1 ([Errno 2] why): check the name, and that the board is "
-            "plugged in",
-        ),
-        (
-            "linux",
-            "/dev/ttyUSB1",
-            posix(errno.EBUSY),
-            PortBusyError,
-            "/dev/ttyUSB1 is in use by another program ([Errno 16] why): close that one",
-        ),
-        (
-            "linux",
-            "/dev/ttyUSB1",
-            posix(errno.EWOULDBLOCK),
-            PortBusyError,
-            "/dev/ttyUSB1 is in use by another program ([Errno 11] why): close that one",
-        ),
-        (
-            "linux",
-            "/dev/ttyUSB1",
-            posix(errno.EACCES),
-            PortPermissionError,
-            "No permission to open /dev/ttyUSB1 ([Errno 13] why): allow your user to use serial "
-            "ports, usually by membership in the group dialout",
-        ),
-        (
-            "linux",
-            "/etc/passwd",
-            posix(errno.ENOTTY),
-            NoBoardError,
-            "Can't open /etc/passwd ([Errno 25] why): check that it is a serial port",
-        ),
-        (
-            "darwin",
-            "/dev/cu.usbserial",
-            posix(errno.EACCES),
-            PortPermissionError,
-            "No permission to open /dev/cu.usbserial ([Errno 13] why): allow your user to use "
-            "serial ports",
-        ),
-        (
-            "darwin",
-            "/dev/tty.usbserial",
-            posix(errno.ENOENT),
-            NoBoardError,
-            "Can't open /dev/tty.usbserial ([Errno 2] why): on macOS use /dev/cu.usbserial",
-        ),
-        (
-            "win32",
-            "COM6",
-            windows("FileNotFoundError(2, 'missing', None, 2)"),
-            NoBoardError,
-            "Can't open COM6 (could not open port 'COM6': FileNotFoundError(2, 'missing', None, "
-            "2)): check the name, and that the board is plugged in",
-        ),
-        (
-            "win32",
-            "COM6",
-            windows("PermissionError(13, 'Access is denied.', None, 5)"),
-            PortBusyError,
-            "COM6 is in use by another program (could not open port 'COM6': PermissionError(13, "
-            "'Access is denied.', None, 5)): close that one",
-        ),
-        (
-            "linux",
-            "socket://localhost:1",
-            serial.SerialException("Could not open port"),
-            NoBoardError,
-            "Can't open socket://localhost:1 (Could not open port): check the address, and that "
-            "something listens there",
-        ),
-        (
-            "linux",
-            "sim://icebreaker",
-            ValueError("invalid URL, protocol 'sim' not known"),
-            UnsupportedPortError,
-            "sim://icebreaker needs the simulator, which is not installed: run pip install "
-            '"atomik-fpga[sim]"',
-        ),
-        (
-            "linux",
-            "sim://no-such-board",
-            ValueError("Unknown board"),
-            UnsupportedPortError,
-            "Can't use port 'sim://no-such-board': Unknown board",
-        ),
-    ],
-)
-def test_the_error_says_what_was_seen_and_what_to_do(platform, url, error, kind, message):
-    explained = explain_open_error(url, error, platform)
-    assert type(explained) is kind
-    assert str(explained) == message

@@ -11,6 +11,8 @@ from collections.abc import Iterable, MutableSequence, Sequence
 from operator import index
 from typing import Any, SupportsIndex
 
+from .words import shown
+
 __all__ = [
     "ARRAY_BITS",
     "Integers",
@@ -57,7 +59,7 @@ def to_integer(value: SupportsIndex, what: str) -> int:
 
 def bad_address(address: object, limit: int) -> IndexError:
     """Return the error for an address that is not from 0 to ``limit - 1``."""
-    return IndexError(f"Address must be 0 to {limit - 1}, not {address}")
+    return IndexError(f"Address must be 0 to {limit - 1}, not {shown(address)}")
 
 
 def bad_operand(operand: int, width: int) -> ValueError:
@@ -86,7 +88,7 @@ def check_addresses(addresses: Integers, limit: int) -> Any:
         else:
             wrong = (given < 0) | (given >= limit)
         if wrong.any():
-            raise bad_address(given[wrong.argmax()], limit)
+            raise bad_address(int(given[wrong.argmax()]), limit)
         return given.astype(numpy.intp, copy=False)
     numbers = _numbers("Address", addresses)
     if numbers and not (min(numbers) >= 0 and max(numbers) < limit):

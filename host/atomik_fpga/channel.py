@@ -8,8 +8,9 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
+from types import TracebackType
 
-from .errors import AtomikError, ClosedError, ForkError, LinkLostError
+from .errors import AtomikError, ClosedError, DriverError, ForkError
 from .link import Engine, FrameBuilder, Payload, Reply, Session
 from .protocol import Op
 from .transport import Port
@@ -33,8 +34,11 @@ _log = logging.getLogger(__name__)
 class Channel:
     """Carries payloads over an open session: a reader, and a pacer for all that is due by time.
 
-    `_lock` guards all state. Bytes are written by one thread at a time, outside of the lock, so
-    that a full line does not keep what arrives from being taken in.
+    `_lock` guards all state, and what calls change of it is changed in a `_turn`. Bytes are written
+    by one thread at a time, outside of the lock, so that a full line does not keep what arrives
+    from being taken in.
+
+    Whatever goes wrong, an error of this module included, becomes the error of every later call.
 
     Parameters
     ----------
@@ -46,7 +50,8 @@ class Channel:
 
     def __init__(self, port: Port, session: Session) -> None:
         self._port = port
-        self._engine = Engine(session, int.from_bytes(os.urandom(2), "little"))
+        tag = int.from_bytes(os.urandom(2), "little")
+        self._engine = Engine(session, tag, f" at {port.url}")
         self._builder = FrameBuilder(session.info)
         self._error: AtomikError | None = None
         self._raised = False
@@ -56,12 +61,20 @@ class Channel:
         self._wake_at = -NEVER
         self._flush_at = NEVER
         self._make_locks()
+        self._turn = _Turn(self)
         self._threads = [
             threading.Thread(target=self._run, args=(work,), name=name, daemon=True)
             for name, work in (("atomik-reader", self._read), ("atomik-pacer", self._keep_pace))
         ]
-        for thread in self._threads:
-            thread.start()
+        started = False
+        try:
+            for thread in self._threads:
+                thread.start()
+            started = True
+        finally:
+            if not started:
+                self._threads = [thread for thread in self._threads if thread.is_alive()]
+                self.abandon()
 
     def _make_locks(self) -> None:
         self._lock = threading.Lock()
@@ -80,8 +93,7 @@ class Channel:
 
     def flush(self) -> None:
         """Return when all that was posted has acted."""
-        with self._lock:
-            self._check()
+        with self._turn:
             self._post(self._builder.seal())
             target = self._engine.submitted
         self._pump()
@@ -111,7 +123,8 @@ class Channel:
         """Raise what stands against any further call. Needs the lock."""
         if self._error is not None:
             self._raised = True
-            raise self._error
+            # Without what the calls before have left in it, which would grow for ever.
+            raise self._error.with_traceback(None)
 
     def _post(self, full: Payload | None) -> None:
         """Submit a full frame, and see to what is held being sent in time. Needs the lock."""
@@ -161,11 +174,10 @@ class Channel:
             self._writing = True
         finished = False
         try:
-            while data := self._next_output():
-                self._port.write(data)
-            finished = True
-        except LinkLostError as error:
-            self._fail(error)
+            with _Watch(self):
+                while data := self._next_output():
+                    self._port.write(data)
+                finished = True
         finally:
             if not finished:
                 with self._lock:
@@ -173,30 +185,32 @@ class Channel:
 
     def _next_output(self) -> bytes:
         with self._lock:
-            data = b"" if self._error is not None else self._engine.output(self._port.clock())
-            self._take_error()
-            if not data:
+            if self._error is not None:
                 self._writing = False
-            elif self._wake_at > 0:
-                self._wake_pacer(self._deadline(time.monotonic()))
+                return b""
+            try:
+                data = self._engine.output(self._port.clock())
+                self._take_error()
+                if not data:
+                    self._writing = False
+                elif self._wake_at > 0:
+                    self._wake_pacer(self._deadline(time.monotonic()))
+            except BaseException as error:
+                self._stop_with(self._broken(error))
+                raise
             return data
 
     # Threads.
 
     def _run(self, work: Callable[[], None]) -> None:
-        finished = False
-        try:
+        with _Watch(self):
             work()
-            finished = True
-        except AtomikError as error:
-            self._fail(error)
-            finished = True
-        finally:
-            if not finished:
-                self._fail(LinkLostError(f"The driver of {self.url} failed, see above: reconnect"))
+        if work == self._read and self._error is not None:
+            # At once: a port that was unplugged gets its name again only when nobody has it open.
+            self._port.close()
 
     def _read(self) -> None:
-        while not self._ending:
+        while not self._ending and self._error is None:
             data = self._port.read()
             if data:
                 with self._lock:
@@ -250,7 +264,20 @@ class Channel:
             if self._error is None:
                 self._stop_with(error)
 
+    def _broken(self, error: BaseException) -> DriverError:
+        """Return what an error, or an interrupt, in the midst of a change means for the user."""
+        what = f"failed ({type(error).__name__}: {error})"
+        if not isinstance(error, Exception):
+            what = f"was interrupted in the midst of a call ({type(error).__name__})"
+        broken = DriverError(
+            f"The driver of {self.url} {what}: the state of the device is unknown, connect again "
+            "and reload it"
+        )
+        broken.__cause__ = error
+        return broken
+
     def _stop_with(self, error: AtomikError) -> None:
+        """Make this the error of all calls. Needs the lock."""
         _log.debug("%s: %s", self.url, error)
         self._error = error
         self._arrived.notify_all()
@@ -278,3 +305,67 @@ class Channel:
             if not isinstance(self._error, ForkError):
                 self.abandon()
                 self._error = ClosedError(f"The connection to {self.url} is closed: connect again")
+
+
+class _Turn:
+    """A call's turn to change the state of a channel, or the error that stands against it.
+
+    An error inside, or an interrupt, may have left half of the change behind: it ends the channel.
+    """
+
+    __slots__ = ("_channel",)
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    def __enter__(self) -> None:
+        channel = self._channel
+        channel._lock.acquire()
+        if channel._error is not None:
+            try:
+                channel._check()
+            finally:
+                channel._lock.release()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        channel = self._channel
+        broken = None
+        try:
+            if error is not None and not isinstance(error, AtomikError):
+                broken = channel._broken(error)
+                channel._stop_with(broken)
+        finally:
+            channel._lock.release()
+        if broken is not None and isinstance(error, Exception):
+            channel._raised = True
+            raise broken from error
+
+
+class _Watch:
+    """Around work that no caller waits for: the error that ends it is that of every later call."""
+
+    __slots__ = ("_channel",)
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool:
+        if not isinstance(error, Exception):
+            # An interrupt of a write: what was not written is sent again.
+            return False
+        channel = self._channel
+        channel._fail(error if isinstance(error, AtomikError) else channel._broken(error))
+        return True

@@ -6,62 +6,88 @@ import atexit
 import logging
 import os
 import sys
-import threading
+from collections import deque
+from contextlib import suppress
 from operator import index
 from types import TracebackType
 from typing import Self, SupportsIndex
 
 from .addresses import AddressBook
-from .errors import AtomikError, NoBoardError
+from .discovery import OpenPorts, choose
 from .link import LinkStats, Session
 from .opening import open_session
 from .ops import Ops
+from .ports import AUTO, check_baud, named_port
 from .protocol import Info
-from .transport import Port
+from .registry import Registry
+from .transport import Port, port_key
 
-__all__ = ["Connection", "connect"]
+__all__ = ["Connection", "connect", "open_ports"]
 
-#: Open connections by URL. `_registry_lock` also covers their reference counts.
-_registry: dict[str, Connection] = {}
-_registry_lock = threading.RLock()
+_registry = Registry()
 
 
-def connect(port: str | None = None, *, baud: int | None = None) -> Connection:
+def connect(port: str | None = None, *, baud: SupportsIndex | None = None) -> Connection:
     """Return the connection to the device at ``port``, opened if this process has none yet.
 
     Each call is to be matched by one `Connection.close`. A connection that has failed is replaced
-    by a new one; who uses the old one keeps getting its error.
+    by a new one; who uses the old one keeps getting its error. Two names of one port are one port.
 
     Parameters
     ----------
     port : str, optional
-        A serial port's name or a pyserial URL; else the environment variable ``ATOMIK_PORT``.
+        A serial port's name, a pyserial URL, or ``auto`` for the one board that is plugged in; else
+        the environment variable ``ATOMIK_PORT``.
     baud : int, optional
-        Rate of a real line in bit/s; else 1 M, 115,200 and 3 M are tried.
+        Rate of a real line in bit/s; else that of the board table, 1 M, 115,200 and 3 M are tried.
 
     Raises
     ------
-    NoBoardError, PortBusyError, PortPermissionError, UnsupportedPortError
-        If the port can't be opened.
+    TypeError, ValueError
+        If ``port`` is no string or an empty one; ``baud`` is no rate, or not that of a port that is
+        open.
+    NoBoardError, SeveralBoardsError, PortBusyError, PortPermissionError, UnsupportedPortError
+        If the port can't be opened; with ``auto``, if none or several answer.
     WrongDeviceError, ProtocolVersionError, LinkLostError
         If no device answers there that this driver can use.
     """
-    if port is None:
-        port = os.environ.get("ATOMIK_PORT") or None
-    if port is None:
-        raise NoBoardError("No port: name one, or set the environment variable ATOMIK_PORT")
-    with _registry_lock:
-        connection = _registry.get(port)
+    name, rate = named_port(port), check_baud(baud)
+    if name != AUTO:
+        return _share(name, rate)
+    with _registry.gate(AUTO):
+        known = _registry.automatic
+        if known is not None:
+            return _share(known.url, rate)
+        board = choose(rate, open_ports())
+        connection = _share(board.port, rate, board.baud)
+        _registry.lead_auto_to(connection.key)
+        return connection
+
+
+def open_ports() -> OpenPorts:
+    """Return INFO and line rate of each device that this process has open, by its port's key."""
+    return {
+        key: (connection.info, connection.baud)
+        for key, connection in _registry.all().items()
+        if connection.error is None
+    }
+
+
+def _share(name: str, baud: int | None, found: int | None = None) -> Connection:
+    """Return the connection of a port, counted; ``found`` is the rate at which it answered."""
+    key = port_key(name)
+    with _registry.gate(key):
+        connection = _registry.find(key)
         if connection is not None and connection.error is not None:
-            del _registry[port]
+            _registry.remove(key, connection)
             connection.abandon()
             connection = None
         if connection is None:
-            opened, session, rate = open_session(port, baud)
-            connection = _registry[port] = Connection(opened, session, rate)
+            connection = Connection(*open_session(name, baud or found), key)
+            _registry.enter(key, connection)
         elif baud is not None and baud != connection.baud:
             raise ValueError(
-                f"{port} is open at {connection.baud} bit/s in this process, not at {baud}: "
+                f"{name} is open at {connection.baud} bit/s in this process, not at {baud}: "
                 "close it first, or leave baud out"
             )
         connection._references += 1
@@ -87,10 +113,14 @@ class Connection(Ops):
         Open.
     baud : int
         Rate of the line in bit/s.
+    key : str
+        What all names of the port have in common.
     """
 
-    def __init__(self, port: Port, session: Session, baud: int) -> None:
+    def __init__(self, port: Port, session: Session, baud: int, key: str) -> None:
         self._baud = baud
+        self._key = key
+        self._dropped: deque[range] = deque()
         self._addresses = AddressBook(session.info.depth, port.url)
         self._references = 0
         super().__init__(port, session, baud)
@@ -104,6 +134,11 @@ class Connection(Ops):
     def baud(self) -> int:
         """Rate of the line in bit/s."""
         return self._baud
+
+    @property
+    def key(self) -> str:
+        """What all names of the port have in common."""
+        return self._key
 
     @property
     def stats(self) -> LinkStats:
@@ -125,8 +160,7 @@ class Connection(Ops):
         NoFreeContextError
             If there is none.
         """
-        with self._lock:
-            self._check()
+        with self._turn:
             return self._addresses.allocate()
 
     def allocate_run(self, count: int) -> int:
@@ -137,8 +171,7 @@ class Connection(Ops):
         NoFreeContextError
             If there are no such.
         """
-        with self._lock:
-            self._check()
+        with self._turn:
             return self._addresses.allocate_run(count)
 
     def claim(self, address: SupportsIndex) -> int:
@@ -164,8 +197,7 @@ class Connection(Ops):
         for address in addresses[:1], addresses[-1:]:
             for number in address:
                 self._check_address(number)
-        with self._lock:
-            self._check()
+        with self._turn:
             self._addresses.claim(addresses)
 
     def release(self, address: int) -> None:
@@ -179,6 +211,27 @@ class Connection(Ops):
         """Give addresses back, as `release` does."""
         self._addresses.release(addresses)
 
+    def drop(self, addresses: range) -> None:
+        """Note that who held these addresses, and a reference to this connection, is no more.
+
+        For finalizers, which can run in the midst of the connection's own work: it takes no lock
+        and never raises. `take_back` does what is to be done.
+        """
+        self._dropped.append(addresses)
+
+    def take_back(self) -> None:
+        """Give back what dropped objects held.
+
+        The caller holds a reference too, so that the port stays open here.
+        """
+        while True:
+            try:
+                addresses = self._dropped.popleft()
+            except IndexError:
+                return
+            self._addresses.release(addresses)
+            self.close()
+
     # The end.
 
     def close(self) -> None:
@@ -191,13 +244,12 @@ class Connection(Ops):
         AtomikError
             What went wrong and no call has raised yet: what was posted may not have acted.
         """
-        with _registry_lock:
+        with _registry.gate(self._key):
             if self._references > 1:
                 self._references -= 1
                 return
             self._references = 0
-            if _registry.get(self.url) is self:
-                del _registry[self.url]
+            _registry.remove(self._key, self)
             self._finish()
 
     def __enter__(self) -> Self:
@@ -215,29 +267,35 @@ class Connection(Ops):
 def _flush_at_exit() -> None:
     """Send what is still posted; make the process fail if that is not possible."""
     failed = False
-    for connection in list(_registry.values()):
+    for connection in _registry.all().values():
         try:
             connection._finish()
-        except AtomikError as error:
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the others are flushed
             failed = True
-            sys.stderr.write(f"atomik: what was posted to {connection.url} is lost: {error}\n")
+            what = str(error) or type(error).__name__
+            if sys.stderr is not None:
+                # A stream that is closed must not keep the other ports from being flushed.
+                with suppress(OSError, ValueError):
+                    sys.stderr.write(
+                        f"atomik: what was posted to {connection.url} is lost: {what}\n"
+                    )
     if failed:
         # An exit handler can't change the exit code, so that this one ends the process: what
         # would come after it and matters is done here.
         logging.shutdown()
         for stream in (sys.stdout, sys.stderr):
             if stream is not None:
-                stream.flush()
+                with suppress(OSError, ValueError):
+                    stream.flush()
         os._exit(1)
 
 
 def _forget_in_child() -> None:
     """After fork the parent alone owns the ports."""
-    global _registry_lock
-    _registry_lock = threading.RLock()
-    for connection in _registry.values():
+    # Without the registry's lock, which another thread of the parent may have held.
+    for connection in list(_registry._connections.values()):
         connection.disown()
-    _registry.clear()
+    _registry.reset()
 
 
 atexit.register(_flush_at_exit)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, SupportsIndex, cast
 
-from .errors import ClosedError, NoBoardError
-from .ports import PORT_VARIABLE, find_port
+from .errors import ClosedError
+from .ports import PORT_VARIABLE, find_port, named_port
 from .snapshot import check_snapshot
 from .words import check_width, hex_word, to_word
 
@@ -41,12 +41,12 @@ class AtomikContext:
     Parameters
     ----------
     width : int
-        Bits of reference, accumulator and state; at least 1, and on a device at most its width.
+        Bits of each word; at least 1, and at most 16,777,216 or, on a device, its width.
     initial_state : int
         First reference. The accumulator starts at 0.
     port : str or None
-        Any pyserial URL, such as ``/dev/ttyUSB1``, ``COM6`` or ``sim://``. ``None`` stands for the
-        environment variable ``ATOMIK_PORT`` or, if that is not set, for no port.
+        Any pyserial URL, such as ``/dev/ttyUSB1``, ``COM6``, ``sim://``, or ``auto`` for the one
+        board there is. ``None`` stands for the environment variable ``ATOMIK_PORT`` or no port.
     baud : int or None
         Line rate in bit/s; ``None`` is the port's usual one. Means nothing without a port.
     strict : bool
@@ -57,7 +57,7 @@ class AtomikContext:
     TypeError
         If a number is not an integer, or if a subclass is to be on a device.
     ValueError
-        If ``width`` is less than 1 or, with ``strict``, if a number does not fit.
+        If ``width`` is out of its range or, with ``strict``, if a number does not fit.
     AtomikError
         If there is a port, and no context can be had there; see `atomik_fpga.errors`.
     """
@@ -90,7 +90,8 @@ class AtomikContext:
         strict: bool = False,
     ) -> None:
         self._set_word(width, strict)
-        self._reference = self._state = self._operand("Initial state", initial_state)
+        word = to_word("Initial state", initial_state, self._width, strict=self._strict)
+        self._reference = self._state = word
         self._deltas = 0
 
     @classmethod
@@ -129,12 +130,7 @@ class AtomikContext:
         AtomikError
             If there is no device to talk to; see `atomik_fpga.errors`.
         """
-        url = find_port(port)
-        if url is None:
-            raise NoBoardError(
-                "No port was named to attach to: pass port, or set the environment variable "
-                f"{PORT_VARIABLE}"
-            )
+        url = named_port(port)
         context = _device_class(cls).attach_to(url, address, width=width, baud=baud, strict=strict)
         return cast("Self", context)
 
@@ -161,7 +157,7 @@ class AtomikContext:
         TypeError, ValueError
             If ``snapshot`` is not a mapping of integers; lacks a key or contradicts itself.
         """
-        values = check_snapshot(snapshot)
+        values = check_snapshot(snapshot, strict=strict)
         context = cls(values["width"], values["reference"], port=port, baud=baud, strict=strict)
         context._combine(values["accumulator"], values["delta_count"])
         return context
@@ -222,9 +218,9 @@ class AtomikContext:
         ValueError
             If width or reference are not the same in both. Nothing has changed then.
         """
+        width = self.width
         if not isinstance(other, AtomikContext):
             raise TypeError(f"Only a context can be merged, not {other!r}")
-        width = self.width
         if width != other.width:
             raise ValueError(
                 f"Only contexts of one width can be merged, not of {width} and {other.width} bits"
@@ -355,7 +351,11 @@ class AtomikContext:
         self._strict = bool(strict)
 
     def _operand(self, name: str, value: SupportsIndex) -> int:
-        return to_word(name, value, self._width, strict=self._strict)
+        try:
+            return to_word(name, value, self._width, strict=self._strict)
+        except (TypeError, ValueError):
+            self._check_open()
+            raise
 
     def _view(self) -> tuple[int, int, int]:
         """Return state, accumulator and count of one instant."""

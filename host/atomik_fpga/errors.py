@@ -11,6 +11,7 @@ __all__ = [
     "ClosedError",
     "ContextInUseError",
     "DeviceFaultError",
+    "DriverError",
     "ForkError",
     "LinkLostError",
     "NoBoardError",
@@ -19,6 +20,7 @@ __all__ = [
     "PortPermissionError",
     "ProtocolVersionError",
     "SessionLostError",
+    "SeveralBoardsError",
     "UnsupportedPortError",
     "WidthError",
     "WrongDeviceError",
@@ -35,6 +37,10 @@ class ClosedError(AtomikError, ValueError):
 
 class NoBoardError(AtomikError, OSError):
     """No port was named, or the named port does not exist."""
+
+
+class SeveralBoardsError(AtomikError, ValueError):
+    """Port "auto" was asked for, and more than one board answers: one of them must be named."""
 
 
 class PortBusyError(AtomikError, OSError):
@@ -79,6 +85,12 @@ class SessionLostError(AtomikError):
 
 class DeviceFaultError(AtomikError):
     """The device refused a frame. It executes nothing more until a new session is opened."""
+
+
+class DriverError(AtomikError, RuntimeError):
+    """The driver itself failed, or was interrupted in the midst of a change: the state of the
+    device is unknown, reload it.
+    """
 
 
 class ForkError(AtomikError, RuntimeError):

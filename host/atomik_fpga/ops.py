@@ -47,23 +47,29 @@ class Ops(Channel):
 
     def accum(self, address: int, delta: int) -> None:
         """Post A ^= ``delta``."""
-        if type(address) is not int:
-            address = to_integer(address, "Address")
-        if type(delta) is not int:
-            delta = to_integer(delta, "Operand")
-        if not 0 <= address < self._depth:
-            raise bad_address(address, self._depth)
+        if not (type(address) is type(delta) is int and 0 <= address < self._depth):
+            address, delta = self._check_address(address), to_integer(delta, "Operand")
         if not 0 <= delta <= self._largest:
-            raise bad_operand(delta, self._info.width)
+            delta = self._check_operand(delta)
         with self._lock:
             if self._error is not None:
                 self._check()
-            full = self._builder.accum(address, delta)
-            if self._flush_at is NEVER:
-                self._hold()
-            if full is None:
-                return
-            self._engine.submit(full)
+            try:
+                # Not a turn, which would cost as much again.
+                full = self._builder.accum(address, delta)
+                if self._flush_at is NEVER:
+                    self._hold()
+                if full is None:
+                    return
+                self._engine.submit(full)
+            except Exception as error:
+                broken = self._broken(error)
+                self._stop_with(broken)
+                self._raised = True
+                raise broken from error
+            except BaseException as error:
+                self._stop_with(self._broken(error))
+                raise
         self._pump()
         self._wait_for_room()
 
@@ -71,8 +77,7 @@ class Ops(Channel):
         """Post R := ``value``, A := 0."""
         address = self._check_address(address)
         value = self._check_operand(value)
-        with self._lock:
-            self._check()
+        with self._turn:
             full = self._builder.load(address, value)
             self._post(full)
         if full is not None:
@@ -81,8 +86,7 @@ class Ops(Channel):
 
     def clear(self) -> None:
         """Post R := 0, A := 0 for every context of the device."""
-        with self._lock:
-            self._check()
+        with self._turn:
             full = self._builder.clear()
             self._post(full)
         if full is not None:
@@ -110,6 +114,7 @@ class Ops(Channel):
         ValueError
             Also if the lengths differ.
         """
+        self._check_alive()
         places = check_addresses(addresses, self._depth)
         words = check_operands(deltas, self._info.width)
         if len(places) != len(words):
@@ -132,8 +137,7 @@ class Ops(Channel):
         """Post an op for each pair, and wait for room after each frame."""
         start = 0
         while start < len(addresses):
-            with self._lock:
-                self._check()
+            with self._turn:
                 for position in range(start, len(addresses)):
                     full = post(addresses[position], operands[position])
                     if full is not None:
@@ -147,8 +151,7 @@ class Ops(Channel):
     def _post_frames(self, frames: Iterator[Payload]) -> None:
         """Post frames behind what is held, and wait for room after each batch of them."""
         while batch := list(islice(frames, self._batch)):
-            with self._lock:
-                self._check()
+            with self._turn:
                 held = self._builder.seal()
                 if held is not None:
                     self._engine.submit(held)
@@ -199,6 +202,7 @@ class Ops(Channel):
 
         Neighbours share a reply, also where it costs fewer bytes to read what is between them.
         """
+        self._check_alive()
         wanted = set(addresses)
         for address in wanted:
             self._check_address(address)
@@ -216,34 +220,41 @@ class Ops(Channel):
 
     def _ask_each(self, op: Op, reads: Sequence[tuple[int, int]]) -> list[Reply]:
         """Submit replying runs behind all that is posted; the engine keeps the slots filled."""
-        with self._lock:
-            self._check()
+        with self._turn:
             replies = [self._ask(op, first, count) for first, count in reads]
         self._pump()
         return replies
 
     def _exchange(self, op: Op, address: int, operands: Sequence[int] = ()) -> list[int]:
-        with self._lock:
-            self._check()
+        with self._turn:
             reply = self._ask(op, address, 1, operands)
         self._pump()
         return self._await(reply)
 
-    # Arguments.
+    # Arguments. What stands against any call is told before what is wrong with this one.
 
     def _check_address(self, address: int) -> int:
+        self._check_alive()
         number = to_integer(address, "Address")
         if not 0 <= number < self._depth:
             raise bad_address(number, self._depth)
         return number
 
     def _check_operand(self, operand: int) -> int:
+        self._check_alive()
         word = to_integer(operand, "Operand")
         if not 0 <= word <= self._largest:
             raise bad_operand(word, self._info.width)
         return word
 
+    def _check_alive(self) -> None:
+        if self._error is not None:
+            with self._lock:
+                self._check()
+
     def _check_span(self, first: int, count: int) -> None:
+        self._check_alive()
+        first, count = to_integer(first, "First address"), to_integer(count, "Count")
         if count < 0 or not 0 <= first <= self._depth - count:
             raise IndexError(
                 f"Contexts {first} to {first + count - 1} are not all within 0 to {self._depth - 1}"

@@ -6,11 +6,11 @@ from contextlib import ExitStack
 from operator import index
 from typing import TYPE_CHECKING, SupportsIndex
 
-from .claims import ForkLock, drop, take_back
 from .connection import connect
 from .context import CLOSED, AtomikContext
 from .errors import ClosedError, WidthError
-from .ports import find_port
+from .locks import ForkLock
+from .ports import AUTO, find_port
 from .words import hex_word
 
 if TYPE_CHECKING:
@@ -81,9 +81,10 @@ class RemoteContext(AtomikContext):
         with ExitStack() as undo:
             connection = connect(url, baud=baud)
             undo.callback(connection.close)
+            context._name_port(connection)
             context._set_word(connection.info.width if width is None else width, strict)
             context._check_width(connection)
-            take_back(connection)
+            connection.take_back()
             connection.claim(number)
             undo.callback(connection.release, number)
             if context._width < connection.info.width:
@@ -183,7 +184,7 @@ class RemoteContext(AtomikContext):
     def __del__(self) -> None:
         connection = getattr(self, "_connection", None)
         if connection is not None:
-            drop(connection, range(self._address, self._address + 1))
+            connection.drop(range(self._address, self._address + 1))
 
     def _set_up(self, url: str, baud: int | None, *, attached: bool) -> None:
         self._url = url
@@ -207,8 +208,9 @@ class RemoteContext(AtomikContext):
         with ExitStack() as undo:
             connection = connect(self._url, baud=self._baud)
             undo.callback(connection.close)
+            self._name_port(connection)
             self._check_width(connection)
-            take_back(connection)
+            connection.take_back()
             address = connection.allocate()
             undo.callback(connection.release, address)
             connection.load(address, reference)
@@ -216,6 +218,11 @@ class RemoteContext(AtomikContext):
         self._address = address
         self._connection = connection
         return connection
+
+    def _name_port(self, connection: Connection) -> None:
+        """Call a port that was found by the name it was found under."""
+        if self._url == AUTO:
+            self._url = connection.url
 
     def _give_up(self) -> None:
         """Give the address back, with 0 in it unless it was attached to."""
@@ -226,7 +233,7 @@ class RemoteContext(AtomikContext):
         self._deltas = 0
         with ExitStack() as at_last:
             at_last.callback(connection.close)
-            at_last.callback(take_back, connection)
+            at_last.callback(connection.take_back)
             at_last.callback(connection.release, self._address)
             if not self._attached:
                 connection.load(self._address, 0)

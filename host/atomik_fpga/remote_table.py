@@ -15,10 +15,10 @@ from .bulk import (
     is_array,
     loaded_numpy,
 )
-from .claims import ForkLock, drop, take_back
 from .connection import connect
 from .errors import ClosedError, NoFreeContextError, WidthError
-from .ports import find_port
+from .locks import ForkLock
+from .ports import AUTO, find_port
 from .protocol import Op
 from .table import CLOSED, AtomikTable
 from .words import hex_word
@@ -65,14 +65,15 @@ class RemoteTable(AtomikTable):
         with ExitStack() as undo:
             connection = connect(url, baud=baud)
             undo.callback(connection.close)
+            self._name_port(connection)
             self._check_width(connection)
-            if self._num > connection.info.depth:
+            depth = connection.info.depth
+            if self._num > depth:
                 raise NoFreeContextError(
-                    f"A table of {self._num} contexts does not fit the device at {url}, which has "
-                    f"{connection.info.depth}: pass num_contexts={connection.info.depth} or less, "
-                    "or use a deeper device"
+                    f"A table of {self._num} contexts does not fit the device at {self._url}, "
+                    f"which has {depth}: pass num_contexts={depth} or less, or use a deeper device"
                 )
-            take_back(connection)
+            connection.take_back()
             self._first = connection.allocate_run(self._num)
             undo.callback(connection.release_run, self._addresses)
             self._post_zeros(connection)
@@ -99,6 +100,7 @@ class RemoteTable(AtomikTable):
         with ExitStack() as undo:
             connection = connect(url, baud=baud)
             undo.callback(connection.close)
+            table._name_port(connection)
             info = connection.info
             if not 0 <= start < info.depth:
                 raise IndexError(f"First address must be 0 to {info.depth - 1}, not {start}")
@@ -108,7 +110,7 @@ class RemoteTable(AtomikTable):
             )
             table._check_width(connection)
             table._first = start
-            take_back(connection)
+            connection.take_back()
             connection.claim_run(table._addresses)
             undo.callback(connection.release_run, table._addresses)
             if table._width < info.width:
@@ -148,6 +150,7 @@ class RemoteTable(AtomikTable):
 
     def accum_many(self, addresses: Integers, deltas: Integers) -> None:
         """Post an accumulate for each pair."""
+        self._check_open()
         places, words = check_batch(addresses, deltas, self._num, self._width)
         first = self._first
         if is_array(places):
@@ -160,6 +163,7 @@ class RemoteTable(AtomikTable):
 
     def read_many(self, addresses: Integers) -> Any:
         """Return the states at ``addresses`` after all that was posted, each context read once."""
+        self._check_open()
         places = check_addresses(addresses, self._num)
         wanted = places.tolist() if is_array(places) else places
         first, mask = self._first, self._mask
@@ -196,7 +200,7 @@ class RemoteTable(AtomikTable):
             self._connection = None
             with ExitStack() as at_last:
                 at_last.callback(connection.close)
-                at_last.callback(take_back, connection)
+                at_last.callback(connection.take_back)
                 at_last.callback(connection.release_run, self._addresses)
                 if not self._attached:
                     self._post_zeros(connection)
@@ -236,7 +240,7 @@ class RemoteTable(AtomikTable):
     def __del__(self) -> None:
         connection = getattr(self, "_connection", None)
         if connection is not None:
-            drop(connection, self._addresses)
+            connection.drop(self._addresses)
 
     @property
     def _keeps(self) -> bool:
@@ -261,6 +265,11 @@ class RemoteTable(AtomikTable):
         self._attached = attached
         self._connection = None
         self._lock = ForkLock()
+
+    def _name_port(self, connection: Connection) -> None:
+        """Call a port that was found by the name it was found under."""
+        if self._url == AUTO:
+            self._url = connection.url
 
     def _link(self) -> Connection:
         connection = self._connection

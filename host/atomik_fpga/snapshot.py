@@ -25,13 +25,14 @@ class Snapshot(TypedDict):
     delta_count: int
 
 
-def check_snapshot(snapshot: Mapping[str, Any]) -> Snapshot:
+def check_snapshot(snapshot: Mapping[str, Any], *, strict: bool = False) -> Snapshot:
     """Return the five values of ``snapshot``; other keys are ignored.
 
     Raises
     ------
     TypeError
-        If ``snapshot`` is not a mapping, or a value of it is not an integer.
+        If ``snapshot`` is not a mapping, or a value of it is not an integer or, with ``strict``, a
+        ``bool``.
     ValueError
         If a key is missing, a number does not fit in ``width`` bits, ``state`` is another one than
         ``reference ^ accumulator``, or ``delta_count`` is negative.
@@ -39,11 +40,11 @@ def check_snapshot(snapshot: Mapping[str, Any]) -> Snapshot:
     if not isinstance(snapshot, Mapping):
         raise TypeError(f"Snapshot must be a mapping, not {snapshot!r}")
     values: Snapshot = {
-        "width": check_width(_integer(snapshot, "width")),
-        "reference": _integer(snapshot, "reference"),
-        "accumulator": _integer(snapshot, "accumulator"),
-        "state": _integer(snapshot, "state"),
-        "delta_count": _integer(snapshot, "delta_count"),
+        "width": check_width(_integer(snapshot, "width", strict)),
+        "reference": _integer(snapshot, "reference", strict),
+        "accumulator": _integer(snapshot, "accumulator", strict),
+        "state": _integer(snapshot, "state", strict),
+        "delta_count": _integer(snapshot, "delta_count", strict),
     }
     width, state = values["width"], values["reference"] ^ values["accumulator"]
     words = {key: values[key] for key in ("reference", "accumulator", "state")}
@@ -60,9 +61,13 @@ def check_snapshot(snapshot: Mapping[str, Any]) -> Snapshot:
     return values
 
 
-def _integer(snapshot: Mapping[str, Any], key: str) -> int:
+def _integer(snapshot: Mapping[str, Any], key: str, strict: bool) -> int:
     if key not in snapshot:
         raise ValueError(f"Snapshot has no {key!r}: it needs every key that snapshot() returns")
+    if strict and isinstance(snapshot[key], bool):
+        raise TypeError(
+            f"Snapshot's {key!r} of a strict context must be an integer, not {snapshot[key]!r}"
+        )
     try:
         return index(snapshot[key])
     except TypeError:

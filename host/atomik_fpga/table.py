@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, MutableSequence
 from contextlib import AbstractContextManager
-from operator import index
 from typing import TYPE_CHECKING, Any, Final, SupportsIndex, cast
 
 from .bulk import (
@@ -16,12 +15,13 @@ from .bulk import (
     check_batch,
     count_many,
     take_many,
+    to_integer,
     xor_many,
     zero_words,
 )
-from .errors import ClosedError, NoBoardError
-from .ports import PORT_VARIABLE, find_port
-from .words import check_positive, check_width, to_word
+from .errors import ClosedError
+from .ports import PORT_VARIABLE, find_port, named_port
+from .words import MAX_CONTEXTS, check_positive, check_width, to_word
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -56,12 +56,12 @@ class AtomikTable:
     Parameters
     ----------
     num_contexts : int
-        At least 1, and on a device at most its contexts.
+        At least 1, and at most 16,777,216 or, on a device, its contexts.
     width : int
-        Bits of each; at least 1, and on a device at most its width.
+        Bits of each; at least 1, and at most 16,777,216 or, on a device, its width.
     port : str or None
-        Any pyserial URL; ``None`` stands for the environment variable ``ATOMIK_PORT`` or, if that
-        is not set, for no port.
+        Any pyserial URL, or ``auto`` for the one board there is. ``None`` stands for the
+        environment variable ``ATOMIK_PORT`` or no port.
     baud : int or None
         Line rate in bit/s; ``None`` is the port's usual one. Means nothing without a port.
 
@@ -70,7 +70,7 @@ class AtomikTable:
     TypeError
         If a number is not an integer, or if a subclass is to be on a device.
     ValueError
-        If ``num_contexts`` or ``width`` is less than 1.
+        If ``num_contexts`` or ``width`` is out of its range.
     AtomikError
         If there is a port, and such a table can't be had there: `WidthError` if the device is
         narrower, `NoFreeContextError` if it has fewer contexts, or fewer free ones in a row.
@@ -151,12 +151,7 @@ class AtomikTable:
         AtomikError
             If there is no device to talk to; see `atomik_fpga.errors`.
         """
-        url = find_port(port)
-        if url is None:
-            raise NoBoardError(
-                "No port was named to attach to: pass port, or set the environment variable "
-                f"{PORT_VARIABLE}"
-            )
+        url = named_port(port)
         table = _device_class(cls).attach_to(url, first, num_contexts, width=width, baud=baud)
         return cast("Self", table)
 
@@ -217,6 +212,7 @@ class AtomikTable:
         ValueError
             If there are not as many deltas as addresses, or one is an array of more dimensions.
         """
+        self._check_open()
         places, words = check_batch(addresses, deltas, self._num, self._width)
         with self._lock:
             xor_many(self._live(), places, words)
@@ -234,6 +230,7 @@ class AtomikTable:
         list of int, or array of uint64
             An array if ``addresses`` is an array of integers and the width is at most 64.
         """
+        self._check_open()
         places = check_addresses(addresses, self._num)
         with self._lock:
             return take_many(self._live(), places, self._width)
@@ -355,7 +352,7 @@ class AtomikTable:
 
     def _set_shape(self, num_contexts: SupportsIndex, width: SupportsIndex) -> None:
         """Take in what was checked, and count no deltas yet."""
-        self._num = check_positive("Number of contexts", num_contexts)
+        self._num = check_positive("Number of contexts", num_contexts, MAX_CONTEXTS)
         self._width = check_width(width)
         self._mask = (1 << self._width) - 1
         self._clear_counts()
@@ -372,16 +369,20 @@ class AtomikTable:
         return states
 
     def _place(self, addr: SupportsIndex) -> int:
-        try:
-            place = index(addr)
-        except TypeError:
-            raise TypeError(f"Address must be an integer, not {addr!r}") from None
+        if type(addr) is int and 0 <= addr < self._num:
+            return addr
+        self._check_open()
+        place = to_integer(addr, "Address")
         if not 0 <= place < self._num:
             raise bad_address(place, self._num)
         return place
 
     def _word(self, name: str, value: SupportsIndex) -> int:
-        return to_word(name, value, self._width)
+        try:
+            return to_word(name, value, self._width)
+        except TypeError:
+            self._check_open()
+            raise
 
 
 def _device_class(cls: type[AtomikTable]) -> type[RemoteTable]:

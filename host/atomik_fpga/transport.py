@@ -1,40 +1,37 @@
-"""Serial ports of all kinds through pyserial. What differs between systems is here."""
+"""Serial ports of all kinds through pyserial. What differs between systems is in `platforms`."""
 
 from __future__ import annotations
 
-import errno
+import importlib
 import logging
-import os
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import serial
 
-from .errors import (
-    AtomikError,
-    LinkLostError,
-    NoBoardError,
-    PortBusyError,
-    PortPermissionError,
-    UnsupportedPortError,
+from .errors import AtomikError, LinkLostError, UnsupportedPortError
+from .platforms import (
+    PORT_ERRORS,
+    device_key,
+    device_name,
+    explain_open_error,
+    has_low_latency,
+    is_url,
 )
 
-__all__ = ["BAUD_RATES", "Port", "explain_open_error", "is_url", "open_port"]
-
-#: Rates tried at a real port when none is given, in bit/s.
-BAUD_RATES = (1_000_000, 115_200, 3_000_000)
+__all__ = ["Port", "open_port", "port_key"]
 
 #: Where pyserial looks for the handler of ``sim://``.
 _URL_HANDLERS = "atomik_sim.urlhandlers"
 
+#: Schemes whose URLs name a TCP port.
+_NETWORK = ("socket", "rfc2217")
+
 #: Longest that a blocked read lasts, and that a write may be stuck, in seconds.
 _READ_TIMEOUT = 0.2
 _WRITE_TIMEOUT = 30.0
-
-_MISSING = (errno.ENOENT, errno.ENXIO, errno.ENODEV, errno.ECONNREFUSED, errno.EHOSTUNREACH)
-_BUSY = (errno.EBUSY, errno.EAGAIN, errno.EWOULDBLOCK)
 
 _log = logging.getLogger(__name__)
 
@@ -42,9 +39,62 @@ if _URL_HANDLERS not in serial.protocol_handler_packages:
     serial.protocol_handler_packages.append(_URL_HANDLERS)
 
 
-def is_url(port: str) -> bool:
-    """Return whether ``port`` is a pyserial URL rather than the name of a real port."""
-    return "://" in port
+def port_key(port: str) -> str:
+    """Return what all names of one port have in common, so that it is opened once.
+
+    A handler of URLs tells it of its own kind through ``serial_class_for_url``, the function by
+    which pyserial lets it replace a URL. Names of network hosts are compared, not looked up.
+
+    Raises
+    ------
+    UnsupportedPortError
+        If there is no such port.
+    """
+    if not is_url(port):
+        return device_key(port)
+    try:
+        parts = urlsplit(port)
+        query = f"?{parts.query}" if parts.query else ""
+        if parts.scheme in _NETWORK:
+            return f"{parts.scheme}://{_host_and_port(port)}{query}"
+        handled = _handled_url(port, parts.scheme)
+    except AtomikError:
+        raise
+    except PORT_ERRORS as error:
+        raise explain_open_error(port, error) from error
+    if handled is not None:
+        return handled if is_url(handled) else device_key(handled)
+    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}{query}"
+
+
+def _host_and_port(url: str) -> str:
+    parts = urlsplit(url)
+    try:
+        number = parts.port
+    except ValueError as error:
+        raise UnsupportedPortError(f"Can't use port {url!r}: {error}") from error
+    if not parts.hostname or not number:
+        lacking = "TCP port" if parts.hostname else "host"
+        raise UnsupportedPortError(
+            f"{url!r} names no {lacking}: write {parts.scheme}://host:port, such as "
+            f"{parts.scheme}://127.0.0.1:7000"
+        )
+    # IPv6 addresses keep their brackets.
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{host}:{number}"
+
+
+def _handled_url(url: str, scheme: str) -> str | None:
+    """Return what the handler of a URL replaces it by; None if it replaces nothing."""
+    for package in serial.protocol_handler_packages:
+        try:
+            importlib.import_module(package)
+            handler = importlib.import_module(f".protocol_{scheme}", package)
+        except ImportError:
+            continue
+        replace = getattr(handler, "serial_class_for_url", None)
+        return None if replace is None else str(replace(url)[0])
+    return None
 
 
 class Port:
@@ -80,7 +130,7 @@ class Port:
             first: bytes = device.read(1)
             if first and (waiting := device.in_waiting):
                 return first + bytes(device.read(waiting))
-        except OSError as error:
+        except PORT_ERRORS as error:
             raise self._lost(error) from error
         return first
 
@@ -94,15 +144,21 @@ class Port:
         """
         try:
             self._device.write(data)
-        except OSError as error:
+        except PORT_ERRORS as error:
             raise self._lost(error) from error
 
     def set_baud(self, baud: int) -> None:
-        """Change the line rate in bit/s and forget what came at another one."""
+        """Change the line rate in bit/s and forget what came at another one.
+
+        Raises
+        ------
+        UnsupportedPortError
+            If the port can't run at it.
+        """
         try:
             self._device.baudrate = baud
             self._device.reset_input_buffer()
-        except (OSError, ValueError) as error:
+        except PORT_ERRORS as error:
             raise UnsupportedPortError(
                 f"{self.url} can't run at {baud} bit/s ({error}): give a baud= that it can"
             ) from error
@@ -111,17 +167,21 @@ class Port:
         """End a `read` in another thread, where the port can do that."""
         cancel = getattr(self._device, "cancel_read", None)
         if cancel is not None:
-            cancel()
+            try:
+                cancel()
+            except PORT_ERRORS as error:
+                # It is closed or gone, and no read waits there any more.
+                _log.debug("cancelling a read of %s: %s", self.url, error)
 
     def close(self) -> None:
-        """Give the port back."""
+        """Give the port back. More than once is no error."""
         try:
             self._device.close()
-        except OSError as error:
+        except PORT_ERRORS as error:
             # A port that was unplugged can fail to close, and is closed none the less.
             _log.debug("closing %s: %s", self.url, error)
 
-    def _lost(self, error: OSError) -> LinkLostError:
+    def _lost(self, error: Exception) -> LinkLostError:
         return LinkLostError(
             f"{self.url} failed ({error}): the state of the device is unknown. Check the cable, "
             "connect again and reload it"
@@ -139,79 +199,26 @@ def open_port(url: str, baud: int) -> Port:
     AtomikError
         Of the kind that tells what stands against it.
     """
-    if url == "auto":
-        raise UnsupportedPortError("Port 'auto' is not supported: name the port")
+    port_key(url)
+    real = not is_url(url)
     try:
         device: Any = serial.serial_for_url(
-            url,
+            device_name(url) if real else url,
             baudrate=baud,
             timeout=_READ_TIMEOUT,
             write_timeout=_WRITE_TIMEOUT,
-            exclusive=None if is_url(url) else True,
+            exclusive=True if real else None,
             do_not_open=True,
         )
         device.dtr = False
         device.rts = False
         device.open()
-    except (OSError, ValueError) as error:
-        raise explain_open_error(url, error, sys.platform) from error
-    if not is_url(url) and hasattr(device, "set_low_latency_mode") and not _is_pty(url):
+    except PORT_ERRORS as error:
+        raise explain_open_error(url, error) from error
+    if real and has_low_latency(url) and hasattr(device, "set_low_latency_mode"):
         try:
             device.set_low_latency_mode(True)
-        except (OSError, ValueError) as error:
+        except PORT_ERRORS as error:
             # Not every driver offers it; the link works without, at its latency timer's pace.
             _log.info("no low-latency mode on %s: %s", url, error)
     return Port(url, device)
-
-
-def _is_pty(path: str) -> bool:
-    return os.path.realpath(path).startswith("/dev/pts/")
-
-
-def explain_open_error(url: str, error: OSError | ValueError, platform: str) -> AtomikError:
-    """Return our error for what pyserial raised when it opened ``url``.
-
-    Parameters
-    ----------
-    url : str
-        The port.
-    error : OSError or ValueError
-        From pyserial.
-    platform : str
-        As `sys.platform`.
-    """
-    text = str(error)
-    if not isinstance(error, OSError):
-        if not text.startswith("invalid URL, protocol"):
-            return UnsupportedPortError(f"Can't use port {url!r}: {text}")
-        if url.lower().startswith("sim://"):
-            return UnsupportedPortError(
-                f"{url} needs the simulator, which is not installed: run "
-                'pip install "atomik-fpga[sim]"'
-            )
-        return UnsupportedPortError(
-            f"Unknown kind of port {url!r}: use a serial port's name, socket://host:port, "
-            "rfc2217://host:port or sim://"
-        )
-    # On Windows pyserial keeps the number of the error in its text only.
-    code = error.errno
-    if platform == "win32":
-        if "PermissionError" in text:
-            return PortBusyError(f"{url} is in use by another program ({text}): close that one")
-        if "FileNotFoundError" in text:
-            code = errno.ENOENT
-    if code in _BUSY:
-        return PortBusyError(f"{url} is in use by another program ({text}): close that one")
-    if code in (errno.EACCES, errno.EPERM):
-        return PortPermissionError(
-            f"No permission to open {url} ({text}): allow your user to use serial ports"
-            + (", usually by membership in the group dialout" if platform == "linux" else "")
-        )
-    hint = "check the name, and that the board is plugged in"
-    if platform == "darwin" and url.startswith("/dev/tty."):
-        hint = f"on macOS use {url.replace('/dev/tty.', '/dev/cu.', 1)}"
-    elif is_url(url):
-        hint = "check the address, and that something listens there"
-    elif code not in (*_MISSING, None):
-        hint = "check that it is a serial port"
-    return NoBoardError(f"Can't open {url} ({text}): {hint}")

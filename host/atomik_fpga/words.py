@@ -3,33 +3,58 @@
 from __future__ import annotations
 
 from operator import index
-from typing import SupportsIndex
+from typing import Final, SupportsIndex
 
-__all__ = ["check_positive", "check_width", "hex_word", "to_word"]
+__all__ = [
+    "MAX_CONTEXTS",
+    "MAX_MODEL_WIDTH",
+    "check_positive",
+    "check_width",
+    "hex_word",
+    "shown",
+    "to_word",
+]
+
+#: Widest word of the embedded model, in bits, and the most contexts that its table has: far more
+#: than any device, and far less than what makes Python run out of memory.
+MAX_MODEL_WIDTH: Final = 1 << 24
+MAX_CONTEXTS: Final = 1 << 24
+
+#: Longer numbers are shortened in messages.
+_SHOWN_BITS: Final = 128
 
 
 def check_width(width: SupportsIndex) -> int:
     """Return ``width`` in bits as an ``int``; raise as `check_positive` does."""
-    return check_positive("Width", width)
+    return check_positive("Width", width, MAX_MODEL_WIDTH, " bits")
 
 
-def check_positive(name: str, value: SupportsIndex) -> int:
-    """Return ``value`` as an ``int``; ``name`` is what messages call it.
+def check_positive(name: str, value: SupportsIndex, most: int, unit: str = "") -> int:
+    """Return ``value`` as an ``int``; ``name`` is what messages call it, ``unit`` what it counts.
 
     Raises
     ------
     TypeError
         If it is not an integer.
     ValueError
-        If it is less than 1.
+        If it is less than 1, or more than ``most``.
     """
     try:
         number = index(value)
     except TypeError:
         raise TypeError(f"{name} must be a positive integer, not {value!r}") from None
     if number < 1:
-        raise ValueError(f"{name} must be a positive integer, not {value!r}")
+        raise ValueError(f"{name} must be a positive integer, not {shown(value)}")
+    if number > most:
+        raise ValueError(f"{name} must be at most {most:,}{unit}, not {shown(value)}")
     return number
+
+
+def shown(value: object) -> str:
+    """Return ``value`` for a message; integers of many digits are shortened."""
+    if isinstance(value, int) and value.bit_length() > _SHOWN_BITS:
+        return f"{'-' * (value < 0)}{hex(abs(value))[:10]}... ({value.bit_length()} bits)"
+    return repr(value)
 
 
 def to_word(name: str, value: SupportsIndex, width: int, *, strict: bool = False) -> int:

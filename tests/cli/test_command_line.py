@@ -22,7 +22,7 @@ def test_version_is_the_package_version(run: Run) -> None:
 def test_help_lists_every_command_and_the_exit_codes(run: Run) -> None:
     code, text, _ = run("--help")
     assert code == 0
-    for name in ("demo", "sim", "info", "ctx", "build"):
+    for name in ("demo", "sim", "ports", "info", "ctx", "build"):
         assert re.search(rf"^  {name} ", text, re.MULTILINE)
     assert (
         "Exit codes: 0 done; 1 the device or a check failed; 2 the build failed, or the command "
@@ -39,6 +39,7 @@ def test_help_lists_every_command_and_the_exit_codes(run: Run) -> None:
             "--contexts --width --baud --listen --allow-remote --pty --engine --realtime --vcd "
             "--verbose --quiet",
         ),
+        ("ports", "--ask --no-ask --baud --json --verbose --quiet"),
         ("info", "--port --baud --json --verbose --quiet"),
         ("ctx", "load accum read swap watch"),
         ("build", "--out --freq --baud --contexts --width --seed --json --verbose --quiet"),

@@ -22,6 +22,7 @@ __all__ = ["cli", "main"]
 _COMMANDS: Final = {
     "demo": ("demo", "demo", "Run the whole thing and check every value."),
     "sim": ("simulate", "sim", "Offer a simulated board to other processes."),
+    "ports": ("ports", "ports", "List the serial ports, and which are boards."),
     "info": ("info", "info", "Show what a board says of itself."),
     "ctx": ("contexts", "ctx", "Look at single contexts of a board and change them."),
     "build": ("bitstream", "build", "Make a bitstream, its timing checked."),
@@ -60,7 +61,8 @@ def cli() -> None:
     """Delta-state contexts in FPGA fabric.
 
     A port is any pyserial URL: /dev/ttyUSB1, COM6, socket://host:port, or sim:// for a simulated
-    board inside of the command. Where --port is not given, ATOMIK_PORT names it.
+    board inside of the command; auto is the one board that is plugged in. Where --port is not
+    given, ATOMIK_PORT names it.
     """
 
 

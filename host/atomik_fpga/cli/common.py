@@ -14,10 +14,13 @@ from typing import IO, Any, Final, TypeVar
 
 import click
 
+from ..ports import MAX_BAUD
+
 __all__ = [
     "CommandError",
     "ExitCode",
     "Settings",
+    "baud_option",
     "fits",
     "hexadecimal",
     "integer",
@@ -125,17 +128,14 @@ def port_options(
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Add ``--port`` and ``--baud``. A ``default`` makes the command ignore ATOMIK_PORT."""
     if default is None:
-        text = "Serial port or pyserial URL.  [default: ATOMIK_PORT]"
+        text = "Serial port, pyserial URL, or auto.  [default: ATOMIK_PORT]"
     else:
-        text = f"Serial port or pyserial URL.  [default: {default}, whatever ATOMIK_PORT says]"
+        text = (
+            f"Serial port, pyserial URL, or auto.  [default: {default}, whatever ATOMIK_PORT says]"
+        )
 
     def add(command: Callable[..., Any]) -> Callable[..., Any]:
-        command = click.option(
-            "--baud",
-            type=click.IntRange(min=1),
-            metavar="N",
-            help="Line rate in bit/s.  [default: the port's usual one]",
-        )(command)
+        command = baud_option(command)
         return click.option(
             "--port",
             default=default,
@@ -145,6 +145,16 @@ def port_options(
         )(command)
 
     return add
+
+
+def baud_option(command: _Command) -> _Command:
+    """Add ``--baud``."""
+    return click.option(
+        "--baud",
+        type=click.IntRange(min=1, max=MAX_BAUD),
+        metavar="N",
+        help="Line rate in bit/s.  [default: the port's usual one]",
+    )(command)
 
 
 def json_option(command: _Command) -> _Command:

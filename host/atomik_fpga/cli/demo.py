@@ -87,9 +87,16 @@ def demo(
     defaulted = click_ctx.get_parameter_source("port") is ParameterSource.DEFAULT
     if defaulted and os.environ.get("ATOMIK_PORT"):
         settings.note("note: the demo writes, so it uses ATOMIK_PORT only when told: --port URL")
+    records = load_events()
+    if wanted is not None and wanted > len(records):
+        raise click.BadParameter(
+            f"there are {len(records):,} events in the file, not {wanted:,}", param_hint="--events"
+        )
     start = time.monotonic()
     with working(settings, f"opening {port}"):
         connection = connect(port, baud=baud)
+    # What "auto" led to, from here on by its own name.
+    port = connection.url
     try:
         report = Report(silent=as_json)
         width = connection.info.width
@@ -101,7 +108,7 @@ def demo(
         engine = _engine(port)
         _introduce(report, port, connection, engine)
         one_context(stage)
-        events = _choose(load_events(), contexts, wanted, _haste(engine, connection), report)
+        events = _choose(records, contexts, wanted, _haste(engine, connection), report)
         accounts(stage, events, contexts)
         orders(stage)
         connection.flush()
@@ -184,10 +191,6 @@ def _choose(
 
     Fewer by default if there is a reason for ``haste``.
     """
-    if wanted is not None and wanted > len(events):
-        raise click.BadParameter(
-            f"there are {len(events):,} events in the file, not {wanted:,}", param_hint="--events"
-        )
     default = _SIMULATED_EVENTS if haste else len(events)
     count = default if wanted is None else wanted
     chosen = [event for event in events[:count] if event.account < contexts]

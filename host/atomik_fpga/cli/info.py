@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,7 +20,7 @@ from .common import (
 if TYPE_CHECKING:
     from ..protocol import Info
 
-__all__ = ["info"]
+__all__ = ["info", "json_values"]
 
 
 @click.command()
@@ -33,20 +33,30 @@ def info(click_ctx: click.Context, port: str | None, baud: int | None, as_json: 
 
     Changes nothing on the board and ends nobody's session.
     """
+    from ..discovery import choose
     from ..opening import identify
+    from ..ports import AUTO
 
     url = require_port(port)
-    with working(settings_of(click_ctx), f"asking {url}"):
-        answer = identify(url, baud)
+    with working(settings_of(click_ctx), f"asking {url}") as show:
+        if url == AUTO:
+            url, answer, _ = choose(baud, {}, show)
+        else:
+            answer = identify(url, baud)
     if as_json:
-        values = asdict(answer)
-        # As in the manifest of a build; and numbers of 64 bits are not safe in every JSON.
-        values["build_id"] = f"{answer.build_id:016x}"
-        print_json({"port": url, **values})
+        print_json({"port": url, **json_values(answer)})
         return
     click.echo(f"ATOMiK device at {url}")
     for name, text in _lines(answer):
         click.echo(f"  {name:<10}{text}")
+
+
+def json_values(answer: Info) -> dict[str, Any]:
+    """Return the fields as JSON can hold them."""
+    values = asdict(answer)
+    # As in the manifest of a build; and numbers of 64 bits are not safe in every JSON.
+    values["build_id"] = f"{answer.build_id:016x}"
+    return values
 
 
 def _lines(answer: Info) -> list[tuple[str, str]]:

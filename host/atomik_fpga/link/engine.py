@@ -91,9 +91,12 @@ class Engine:
         As the handshake left it.
     tag : int
         16 random bits, the first tag of INFO requests.
+    where : str
+        What messages say behind "the device": " at PORT".
     """
 
-    def __init__(self, session: Session, tag: int = 0) -> None:
+    def __init__(self, session: Session, tag: int = 0, where: str = "") -> None:
+        self._where = where
         self._info = session.info
         self._key = session.key
         self._mask = key_mask(session.key)
@@ -227,8 +230,8 @@ class Engine:
         self._count["timeouts"] += 1
         if self._expired > _GIVE_UP:
             self.error = LinkLostError(
-                f"The device did not answer, {_GIVE_UP} retransmissions included: check cable and "
-                f"power; {_RELOAD}"
+                f"The device{self._where} did not answer, {_GIVE_UP} retransmissions included: "
+                f"check cable and power; {_RELOAD}"
             )
             return
         self._progress = now
@@ -320,8 +323,8 @@ class Engine:
             return
         if len(reply.payload) != frame.reply.payload_bytes:
             self.error = SessionLostError(
-                f"The device answered a frame with {len(reply.payload)} bytes of values instead "
-                f"of {frame.reply.payload_bytes}; {_RELOAD}"
+                f"The device{self._where} answered a frame with {len(reply.payload)} bytes of "
+                f"values instead of {frame.reply.payload_bytes}; {_RELOAD}"
             )
             return
         frame.reply.fill(reply.payload)
@@ -340,9 +343,11 @@ class Engine:
         if session == self._mask:
             self._check_fault(reply.fault)
         elif session == 0:
-            self.error = SessionLostError(f"The device was reset; {_RELOAD}")
+            self.error = SessionLostError(f"The device{self._where} was reset; {_RELOAD}")
         else:
-            self.error = SessionLostError(f"Another host took the device over; {_RELOAD}")
+            self.error = SessionLostError(
+                f"Another host took the device{self._where} over; {_RELOAD}"
+            )
 
     def _release(self, count: int, now: float) -> None:
         if not count:
@@ -367,8 +372,8 @@ class Engine:
         if reply.opcount == expected:
             return True
         self.error = SessionLostError(
-            f"The device counts {reply.opcount} ops before frame {reply.next} of the session, "
-            f"this host {expected}; {_RELOAD}"
+            f"The device{self._where} counts {reply.opcount} ops before frame {reply.next} of the "
+            f"session, this host {expected}; {_RELOAD}"
         )
         return False
 
@@ -380,6 +385,6 @@ class Engine:
         except ValueError:
             name = "unknown"
         self.error = DeviceFaultError(
-            f"The device refused a frame: fault {fault} ({name}). It executes nothing more; "
-            "connect again"
+            f"The device{self._where} refused a frame: fault {fault} ({name}). It executes nothing "
+            "more; connect again"
         )

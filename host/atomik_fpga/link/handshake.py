@@ -66,6 +66,8 @@ class Handshake:
         Given a count, returns that many random bytes.
     identify_only : bool
         Whether to stop when `info` is known, without a session.
+    where : str
+        What messages say behind "the device": " at PORT".
     """
 
     def __init__(
@@ -75,7 +77,9 @@ class Handshake:
         patience: float,
         random_bytes: Callable[[int], bytes],
         identify_only: bool = False,
+        where: str = "",
     ) -> None:
+        self._where = where
         self._random_bytes = random_bytes
         self._identify_only = identify_only
         self._deframer = Deframer(reply_wire_bytes(INFO_BYTES))
@@ -169,16 +173,18 @@ class Handshake:
         try:
             info = Info.unpack(reply.payload)
         except ValueError as error:
-            self.error = WrongDeviceError(f"Not an ATOMiK device: {error}")
+            self.error = WrongDeviceError(f"Not an ATOMiK device{self._where}: {error}")
             return
         if info.major != VERSION_MAJOR:
             self.error = ProtocolVersionError(
-                f"The device speaks protocol {info.major}.{info.minor}, this driver "
+                f"The device{self._where} speaks protocol {info.major}.{info.minor}, this driver "
                 f"{VERSION_MAJOR}.{VERSION_MINOR}: "
                 + ("update the driver" if info.major > VERSION_MAJOR else "update the bitstream")
             )
         elif not plausible(info):
-            self.error = WrongDeviceError(f"The device describes itself as what can't be: {info}")
+            self.error = WrongDeviceError(
+                f"The device{self._where} describes itself as what can't be: {info}"
+            )
         else:
             self.info = info
             self._round_trip = now - asked
@@ -198,7 +204,8 @@ class Handshake:
         self._padded_tag = None
         if self._opens >= _OPEN_TRIES:
             self.error = LinkLostError(
-                f"The device answered INFO, but not OPEN, {_OPEN_TRIES} times: check the cable"
+                f"The device{self._where} answered INFO, but not OPEN, {_OPEN_TRIES} times: check "
+                "the cable"
             )
             return b""
         if not self._nonce:
@@ -217,10 +224,10 @@ class Handshake:
     def _nobody(self) -> WrongDeviceError:
         if self._seen:
             return WrongDeviceError(
-                f"{self._seen} bytes came within {self._patience:g} s, no answer of an ATOMiK "
-                "device among them: check the port, the baud rate and the bitstream"
+                f"{self._seen} bytes came{self._where} within {self._patience:g} s, no answer of "
+                "an ATOMiK device among them: check the port, the baud rate and the bitstream"
             )
         return WrongDeviceError(
-            f"No answer within {self._patience:g} s: check that the board is powered and holds an "
-            "ATOMiK bitstream, the port and the baud rate"
+            f"No answer{self._where} within {self._patience:g} s: check that the board is powered "
+            "and holds an ATOMiK bitstream, the port and the baud rate"
         )
