@@ -378,7 +378,8 @@ def test_a_pseudo_terminal_is_a_port(pty):
             connection.accum(address, delta)
             expected[address] ^= delta
         assert connection.read_many(0, 8) == expected
-        assert connection.stats.retransmissions == 0
+        # No count of retransmissions: a machine with other work to do can be late.
+        assert (connection.stats.damaged, connection.stats.naks) == (0, 0)
     assert device.accumulators == expected
 
 

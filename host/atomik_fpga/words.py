@@ -29,7 +29,7 @@ def check_width(width: SupportsIndex) -> int:
     return check_positive("Width", width, MAX_MODEL_WIDTH, " bits")
 
 
-def check_positive(name: str, value: SupportsIndex, most: int, unit: str = "") -> int:
+def check_positive(name: str, value: SupportsIndex, most: int | None = None, unit: str = "") -> int:
     """Return ``value`` as an ``int``; ``name`` is what messages call it, ``unit`` what it counts.
 
     Raises
@@ -45,7 +45,7 @@ def check_positive(name: str, value: SupportsIndex, most: int, unit: str = "") -
         raise TypeError(f"{name} must be a positive integer, not {value!r}") from None
     if number < 1:
         raise ValueError(f"{name} must be a positive integer, not {shown(value)}")
-    if number > most:
+    if most is not None and number > most:
         raise ValueError(f"{name} must be at most {most:,}{unit}, not {shown(value)}")
     return number
 
