@@ -105,14 +105,28 @@ def test_no_port_at_all_is_an_error(monkeypatch, value):
     assert str(caught.value) == ("No port: name one, or set the environment variable ATOMIK_PORT")
 
 
-def test_another_baud_rate_of_an_open_port_is_refused(connection):
-    assert connection.baud == 1_000_000
-    with pytest.raises(ValueError, match="bit/s") as caught:
-        connect(URL, baud=9600)
+def test_another_baud_rate_of_an_open_port_is_refused(port):
+    with connect("/dev/ttyIDEAL", baud=115_200) as connection:
+        assert connection.baud == 115_200
+        with pytest.raises(ValueError, match="bit/s") as caught:
+            connect("/dev/ttyIDEAL", baud=9600)
     assert str(caught.value) == (
-        "ideal:// is open at 1000000 bit/s in this process, not at 9600: close it first, or leave "
-        "baud out"
+        "/dev/ttyIDEAL is open at 115200 bit/s in this process, not at 9600: close it first, or "
+        "leave baud out"
     )
+
+
+def test_a_rate_means_nothing_where_the_far_end_has_its_own(connection):
+    assert connection.baud == 1_000_000
+    with connect(URL, baud=9600) as other:
+        assert other is connection
+    connection.flush()
+
+
+def test_a_line_behind_a_network_is_tried_at_all_rates(port):
+    port.spoil = lambda data: data if port.baudrate == 115_200 else b"\xf0" * len(data)
+    with connect("rfc2217://host:7000") as connection:
+        assert connection.baud == 115_200
 
 
 @pytest.mark.parametrize("rate", [1_000_000, 115_200, 3_000_000])

@@ -11,7 +11,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 # Imported now because it makes sim:// known to pyserial.
-from . import transport as transport
+from . import handlers as handlers
 
 if TYPE_CHECKING:
     from .connection import Connection, connect

@@ -20,7 +20,7 @@ from .ops import Ops
 from .ports import AUTO, check_baud, named_port
 from .protocol import Info
 from .registry import Registry
-from .transport import Port, port_key
+from .transport import Port, has_rate, port_key
 
 __all__ = ["Connection", "connect", "open_ports"]
 
@@ -40,6 +40,7 @@ def connect(port: str | None = None, *, baud: SupportsIndex | None = None) -> Co
         the environment variable ``ATOMIK_PORT``.
     baud : int, optional
         Rate of a real line in bit/s; else that of the board table, 1 M, 115,200 and 3 M are tried.
+        Means nothing at ``socket://`` and ``sim://``, whose line has the rate of its far end.
 
     Raises
     ------
@@ -85,7 +86,7 @@ def _share(name: str, baud: int | None, found: int | None = None) -> Connection:
         if connection is None:
             connection = Connection(*open_session(name, baud or found), key)
             _registry.enter(key, connection)
-        elif baud is not None and baud != connection.baud:
+        elif baud is not None and baud != connection.baud and has_rate(name):
             raise ValueError(
                 f"{name} is open at {connection.baud} bit/s in this process, not at {baud}: "
                 "close it first, or leave baud out"

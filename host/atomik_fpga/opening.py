@@ -9,9 +9,9 @@ from contextlib import ExitStack
 from .bridges import BRIDGES
 from .errors import UnsupportedPortError, WrongDeviceError
 from .link import Handshake, Session
-from .platforms import device_key, is_url, serial_ports
+from .platforms import device_key, serial_ports
 from .protocol import Info
-from .transport import Port, open_port
+from .transport import Port, has_rate, open_port, port_key
 
 __all__ = ["BAUD_RATES", "identify", "line_rates", "open_session", "probe"]
 
@@ -59,10 +59,10 @@ def probe(url: str, baud: int | None = None) -> tuple[Info, int]:
 
 def line_rates(url: str) -> tuple[int, ...]:
     """Return the rates to be tried at a port, in bit/s: first that of the board table."""
-    if is_url(url):
+    if not has_rate(url):
         # The rate of its line is the far end's affair.
         return BAUD_RATES[:1]
-    key = device_key(url)
+    key = port_key(url)
     for port in serial_ports():
         if device_key(port.name) == key and port.vendor is not None and port.product is not None:
             bridge = BRIDGES.get((port.vendor, port.product))
@@ -83,7 +83,7 @@ def _ask(url: str, baud: int | None, patience: float) -> tuple[Info, int]:
 def _open(
     url: str, baud: int | None, *, identify_only: bool, patience: float
 ) -> tuple[Port, Handshake, int]:
-    rates = line_rates(url) if baud is None else (baud,)
+    rates = (baud,) if baud is not None and has_rate(url) else line_rates(url)
     with ExitStack() as at_failure:
         port, rates = _open_at_first(url, rates)
         at_failure.callback(port.close)
@@ -93,7 +93,7 @@ def _open(
         if handshake.error is not None:
             raise handshake.error
         at_failure.pop_all()
-    if is_url(url) and baud is None and handshake.info is not None:
+    if not has_rate(url) and handshake.info is not None:
         rate = handshake.info.baud
     return port, handshake, rate
 
@@ -107,7 +107,7 @@ def _open_at_first(url: str, rates: tuple[int, ...]) -> tuple[Port, tuple[int, .
         try:
             return open_port(url, rate), rates[position:]
         except UnsupportedPortError as error:
-            if is_url(url) or rate == rates[-1]:
+            if not has_rate(url) or rate == rates[-1]:
                 raise
             _log.info("%s can't run at %d bit/s: %s", url, rate, error)
     raise UnsupportedPortError(f"{url} can run at none of the usual rates: give a baud=")

@@ -11,7 +11,7 @@ from .context import CLOSED, AtomikContext
 from .errors import ClosedError, WidthError
 from .locks import ForkLock
 from .ports import AUTO, find_port
-from .words import hex_word
+from .words import check_width, hex_word
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -76,6 +76,8 @@ class RemoteContext(AtomikContext):
             number = index(address)
         except TypeError:
             raise TypeError(f"Address must be an integer, not {address!r}") from None
+        if width is not None:
+            width = check_width(width)
         context = object.__new__(cls)
         context._set_up(url, baud, attached=True)
         with ExitStack() as undo:

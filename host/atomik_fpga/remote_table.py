@@ -21,7 +21,7 @@ from .locks import ForkLock
 from .ports import AUTO, find_port
 from .protocol import Op
 from .table import CLOSED, AtomikTable
-from .words import hex_word
+from .words import MAX_CONTEXTS, check_positive, check_width, hex_word
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -95,6 +95,10 @@ class RemoteTable(AtomikTable):
             start = index(first)
         except TypeError:
             raise TypeError(f"First address must be an integer, not {first!r}") from None
+        if num_contexts is not None:
+            num_contexts = check_positive("Number of contexts", num_contexts, MAX_CONTEXTS)
+        if width is not None:
+            width = check_width(width)
         table = object.__new__(cls)
         table._set_up(url, attached=True)
         with ExitStack() as undo:

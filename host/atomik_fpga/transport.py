@@ -21,22 +21,21 @@ from .platforms import (
     is_url,
 )
 
-__all__ = ["Port", "open_port", "port_key"]
-
-#: Where pyserial looks for the handler of ``sim://``.
-_URL_HANDLERS = "atomik_sim.urlhandlers"
+__all__ = ["Port", "has_rate", "open_port", "port_key"]
 
 #: Schemes whose URLs name a TCP port.
 _NETWORK = ("socket", "rfc2217")
+
+#: Schemes behind which there is a real line, at a rate of the host's choice, and those of them
+#: whose port is one of this machine's.
+_LINES = ("rfc2217", "alt", "hwgrep", "spy")
+_LOCAL = ("alt", "hwgrep", "spy")
 
 #: Longest that a blocked read lasts, and that a write may be stuck, in seconds.
 _READ_TIMEOUT = 0.2
 _WRITE_TIMEOUT = 30.0
 
 _log = logging.getLogger(__name__)
-
-if _URL_HANDLERS not in serial.protocol_handler_packages:
-    serial.protocol_handler_packages.append(_URL_HANDLERS)
 
 
 def port_key(port: str) -> str:
@@ -65,6 +64,11 @@ def port_key(port: str) -> str:
     if handled is not None:
         return handled if is_url(handled) else device_key(handled)
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}{query}"
+
+
+def has_rate(port: str) -> bool:
+    """Return whether the rate of a port's line is the host's choice."""
+    return not is_url(port) or urlsplit(port).scheme in _LINES
 
 
 def _host_and_port(url: str) -> str:
@@ -207,7 +211,7 @@ def open_port(url: str, baud: int) -> Port:
             baudrate=baud,
             timeout=_READ_TIMEOUT,
             write_timeout=_WRITE_TIMEOUT,
-            exclusive=True if real else None,
+            exclusive=True if real or urlsplit(url).scheme in _LOCAL else None,
             do_not_open=True,
         )
         device.dtr = False

@@ -162,6 +162,18 @@ def test_ctrl_c_elsewhere_is_exit_code_130(
     assert run("ctx", "read", "3", "--port", device.url) == (130, "", "\natomik: interrupted\n")
 
 
+def test_ctrl_c_in_the_midst_of_a_call_is_exit_code_130_too(
+    run: Run, device: TcpDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    before = table(device.model)
+    monkeypatch.setattr("atomik_fpga.link.FrameBuilder.load", interrupted)
+    assert run("ctx", "load", "3", "1", "--port", device.url)[::2] == (130, "atomik: interrupted\n")
+    assert table(device.model) == before
+
+
 def test_a_board_inside_of_the_command_is_remarked_upon_unless_quiet(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -93,8 +93,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UnsupportedPortError as error:
         return _fail(settings, error, ExitCode.ENVIRONMENT)
     except AtomikError as error:
+        if _came_of_an_interrupt(error):
+            click.echo("atomik: interrupted", err=True)
+            return ExitCode.INTERRUPTED
         return _fail(settings, error, ExitCode.DEVICE)
     return result if isinstance(result, int) else ExitCode.OK
+
+
+def _came_of_an_interrupt(error: BaseException) -> bool:
+    """Return whether Ctrl-C in the midst of a call is what an error came of."""
+    seen: BaseException | None = error
+    while seen is not None and not isinstance(seen, KeyboardInterrupt):
+        seen = seen.__context__
+    return seen is not None
 
 
 def _fail(settings: Settings, error: AtomikError, code: ExitCode) -> ExitCode:
