@@ -9,7 +9,7 @@ from typing import ClassVar
 import pytest
 import serial
 
-from atomik_fpga.errors import LinkLostError, NoBoardError, UnsupportedPortError
+from atomik_fpga.errors import ClosedError, LinkLostError, NoBoardError, UnsupportedPortError
 from atomik_fpga.transport import open_port, port_key
 
 from .ideal_peer import IdealPort
@@ -102,6 +102,19 @@ def test_an_unplugged_port_is_a_lost_link(opened, use):
         "/dev/ttyUSB1 failed (device reports readiness to read but returned no data): the state "
         "of the device is unknown. Check the cable, connect again and reload it"
     )
+
+
+@pytest.mark.parametrize("use", [lambda port: port.read(), lambda port: port.write(b"x")])
+def test_an_error_of_ours_comes_through_as_it_is(opened, use):
+    def closed(*_):
+        raise ClosedError("The simulated board is closed")
+
+    opened.port = IdealPort()
+    port = open_port("sim://", 115_200)
+    opened.port.read = opened.port.write = closed
+    with pytest.raises(ClosedError) as caught:
+        use(port)
+    assert str(caught.value) == "The simulated board is closed"
 
 
 def test_a_missing_port_is_no_board():

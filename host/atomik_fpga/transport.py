@@ -134,6 +134,9 @@ class Port:
             first: bytes = device.read(1)
             if first and (waiting := device.in_waiting):
                 return first + bytes(device.read(waiting))
+        except AtomikError:
+            # A simulated port says what it is in our own terms.
+            raise
         except PORT_ERRORS as error:
             raise self._lost(error) from error
         return first
@@ -148,6 +151,8 @@ class Port:
         """
         try:
             self._device.write(data)
+        except AtomikError:
+            raise
         except PORT_ERRORS as error:
             raise self._lost(error) from error
 
