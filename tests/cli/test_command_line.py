@@ -22,7 +22,7 @@ def test_version_is_the_package_version(run: Run) -> None:
 def test_help_lists_every_command_and_the_exit_codes(run: Run) -> None:
     code, text, _ = run("--help")
     assert code == 0
-    for name in ("demo", "sim", "ports", "info", "ctx", "build"):
+    for name in ("demo", "sim", "ports", "info", "ctx", "import", "build"):
         assert re.search(rf"^  {name} ", text, re.MULTILINE)
     assert (
         "Exit codes: 0 done; 1 the device or a check failed; 2 the build failed, or the command "
@@ -42,6 +42,11 @@ def test_help_lists_every_command_and_the_exit_codes(run: Run) -> None:
         ("ports", "--ask --no-ask --baud --json --verbose --quiet"),
         ("info", "--port --baud --json --verbose --quiet"),
         ("ctx", "load accum read swap watch"),
+        (
+            "import",
+            "--state --kind --key --column --application --layout --map --width --chunk --verify "
+            "--port --baud --json --verbose --quiet",
+        ),
         ("build", "--out --freq --baud --contexts --width --seed --json --verbose --quiet"),
     ],
 )
@@ -60,7 +65,7 @@ def test_an_unknown_command_is_a_usage_error(run: Run) -> None:
 def test_starting_the_command_imports_neither_gateware_nor_simulator_nor_drawing() -> None:
     program = (
         "import sys; from atomik_fpga.cli import main; code = main(['--version'])\n"
-        "heavy = 'atomik_hdl atomik_sim atomik_boards amaranth rich serial.tools'.split()\n"
+        "heavy = 'atomik_hdl atomik_sim atomik_boards amaranth rich serial.tools duckdb'.split()\n"
         "print([name for name in heavy if name in sys.modules])\n"
         "sys.exit(code)"
     )

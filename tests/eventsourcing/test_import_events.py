@@ -1,0 +1,163 @@
+"""Imports of domain events: replayed by aggregate, on logs of the plain library and hybrid ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from eventsourcing.application import Application
+from eventsourcing.domain import Aggregate, event
+
+from atomik_fpga.eventsourcing import ImportFailedError, Layout, flag, value
+from atomik_fpga.eventsourcing.importing import (
+    EventSource,
+    ImportState,
+    import_log,
+    verify_import,
+)
+
+from .accounts import Account, Accounts
+
+FIELDS = Layout(cents=value(20), closed=flag())
+
+
+class Till(Aggregate):
+    """An aggregate of the library, which knows nothing of words."""
+
+    @event("Opened")
+    def __init__(self) -> None:
+        self.cents = 0
+        self.closed = False
+
+    @event("Counted")
+    def count(self, cents: int) -> None:
+        # Not commutative: the order of the events shows.
+        self.cents = 2 * self.cents + cents
+
+    @event("Closed")
+    def close(self) -> None:
+        self.closed = True
+
+
+class Tills(Application[UUID]):
+    """An application of the library."""
+
+
+def word(*cents: int, closed: bool = False) -> int:
+    total = 0
+    for each in cents:
+        total = 2 * total + each
+    return total | closed << 20
+
+
+@pytest.fixture
+def tills(tmp_path: Path) -> tuple[dict[str, str], dict[str, int]]:
+    """Save three tills with their events in turns; return the environment and the words."""
+    env = {
+        "PERSISTENCE_MODULE": "eventsourcing.sqlite",
+        "SQLITE_DBNAME": str(tmp_path / "tills.db"),
+    }
+    app = Tills(env)
+    made = [Till() for _ in range(3)]
+    for number in range(5):
+        for place, till in enumerate(made):
+            till.count(number + place)
+            app.save(till)
+    made[1].close()
+    app.save(made[1])
+    app.close()
+    words = [word(*(number + place for number in range(5))) for place in range(3)]
+    words[1] |= 1 << 20
+    return env, {str(till.id): each for till, each in zip(made, words, strict=True)}
+
+
+@pytest.mark.parametrize("chunk", [1, 4, 100])
+def test_each_aggregate_is_replayed_in_order(
+    tmp_path: Path, tills: tuple[dict[str, str], dict[str, int]], chunk: int
+) -> None:
+    env, expected = tills
+    source = EventSource(Tills(env), "tills", FIELDS)
+    # Three times opened, fifteen times counted, once closed.
+    assert source.total == 19
+    with ImportState(tmp_path / "state.db", "events", 64) as state:
+        assert import_log([source], state, chunk=chunk) == 19
+        assert state.words() == expected
+        assert verify_import([source], state) == 3
+        assert import_log([source], state, chunk=chunk) == 0
+    source.close()
+
+
+def test_an_interrupted_import_goes_on_and_new_events_are_taken_in(
+    tmp_path: Path, tills: tuple[dict[str, str], dict[str, int]]
+) -> None:
+    env, expected = tills
+    app = Tills(env)
+    source = EventSource(app, "tills", FIELDS)
+
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with ImportState(tmp_path / "state.db", "events", 64) as state:
+        with pytest.raises(KeyboardInterrupt):
+            import_log([source], state, chunk=8, progress=stop)
+        assert import_log([source], state, chunk=8) == 11
+        assert state.words() == expected
+        till = Till()
+        till.count(9)
+        app.save(till)
+        again = EventSource(app, "tills", FIELDS)
+        assert import_log([again], state) == 2
+        assert state.words() == {**expected, str(till.id): 9}
+        assert verify_import([again], state) == 4
+    app.close()
+
+
+def test_hybrid_aggregates_need_no_layout(tmp_path: Path) -> None:
+    app = Accounts({"SQLITE_DBNAME": str(tmp_path / "accounts.db")})
+    account = Account("ann")
+    account.deposit(5)
+    account.freeze()
+    app.save(account)
+    source = EventSource(app, "accounts")
+    with ImportState(tmp_path / "state.db", "events", 64) as state:
+        import_log([source], state)
+        assert state.words() == {str(account.id): 5 | 1 << 40}
+    app.close()
+
+
+@pytest.mark.parametrize(
+    ("layout", "message"),
+    [
+        (None, "Till has no layout: name one"),
+        (Layout(cents=value(9), owner=flag()), "Till has no attribute owner, which the layout"),
+    ],
+)
+def test_what_has_no_place_in_a_word_is_refused(
+    tmp_path: Path,
+    tills: tuple[dict[str, str], dict[str, int]],
+    layout: Layout | None,
+    message: str,
+) -> None:
+    source = EventSource(Tills(tills[0]), "tills", layout)
+    with (
+        ImportState(tmp_path / "state.db", "events", 64) as state,
+        pytest.raises(ImportFailedError, match=message),
+    ):
+        import_log([source], state)
+    source.close()
+
+
+def test_another_log_under_the_same_name_is_refused(
+    tmp_path: Path, tills: tuple[dict[str, str], dict[str, int]]
+) -> None:
+    source = EventSource(Tills(tills[0]), "tills", FIELDS)
+    other = Tills({**tills[0], "SQLITE_DBNAME": str(tmp_path / "other.db")})
+    for _ in range(9):
+        other.save(Till(), Till(), Till())
+    with ImportState(tmp_path / "state.db", "events", 64) as state:
+        import_log([source], state)
+        with pytest.raises(ImportFailedError, match="tills is not the log that it was"):
+            import_log([EventSource(other, "tills", FIELDS)], state)
+    source.close()
+    other.close()
