@@ -67,7 +67,7 @@ class StateKeeper:
         self._cache = ContextCache(
             _positive(env, "ATOMIK_WIDTH") or _WIDTH,
             _positive(env, "ATOMIK_CONTEXTS"),
-            env.get("ATOMIK_PORT"),
+            env.get("ATOMIK_PORT") or None,
             _positive(env, "ATOMIK_BAUD"),
         )
         self._entries: dict[UUID | str, _Entry] = {}
