@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .layout import Layout, SavedWord
     from .migration import Migration, migrate
     from .rows import StateRow
+    from .set_fingerprint import SetFingerprint
 
 __all__ = [
     "Change",
@@ -49,6 +50,7 @@ __all__ = [
     "NoStateError",
     "OverlapError",
     "SavedWord",
+    "SetFingerprint",
     "StateRow",
     "choice",
     "counter",
@@ -71,6 +73,7 @@ _HOMES = {
     "Layout": ".layout",
     "Migration": ".migration",
     "SavedWord": ".layout",
+    "SetFingerprint": ".set_fingerprint",
     "StateRow": ".rows",
     "choice": ".fields",
     "counter": ".fields",
