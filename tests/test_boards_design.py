@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from atomik_boards.build import build_board
-from atomik_boards.catalog import BOARDS, Board, find_board
+from atomik_boards.catalog import BOARDS, Board, Family, find_board
 from atomik_boards.design import plan_clock, plan_design
 from atomik_boards.errors import BaudError, BuildError, ClockError, UnknownBoardError
 from atomik_fpga.errors import AtomikError
@@ -42,6 +42,14 @@ def test_a_board_runs_on_its_oscillator_at_its_default_baud_rate(board: Board) -
     assert design.baud == board.default_baud
     assert (design.contexts, design.width) == (board.contexts, board.width)
     assert abs(design.baud_error) < 0.002
+
+
+@pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
+def test_a_table_has_as_many_contexts_as_its_family_is_good_for(board: Board) -> None:
+    design = plan_design(board)
+
+    assert design.contexts == {Family.ICE40: 256, Family.ECP5: 4096}[board.family]
+    assert plan_design(board, contexts=17).contexts == 17
 
 
 def test_an_unknown_board_is_named_with_those_that_are_known() -> None:

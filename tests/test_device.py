@@ -122,6 +122,34 @@ def test_deltas_of_the_fabric_and_of_the_link_meet_in_one_context_and_none_is_lo
     bench.run(script, fabric)
 
 
+def test_a_delta_of_the_fabric_waits_for_one_op_of_the_link_and_no_longer():
+    depth = 16
+    bench = Bench(depth=depth)
+    waits = []
+    ops = [wire.run(wire.CLEAR, 0, count=1)] * 6 + [wire.run(wire.ACCUM, 0, *range(9))]
+
+    async def fabric(ctx):
+        ctx.set(bench.dut.accum.payload, {"address": 1, "delta": 1})
+        ctx.set(bench.dut.accum.valid, 1)
+        waited = 0
+        while True:
+            _, _, ready = await ctx.tick().sample(bench.dut.accum.ready)
+            waited = 0 if ready else waited + 1
+            waits.append(waited)
+
+    async def script(ctx):
+        await bench.open(ctx)
+        del waits[:]
+        reply = await bench.ask(ctx, bench.session.data(0, *ops))
+        assert (reply.kind, reply.opcount) == (wire.ACK, 15)
+
+    simulate(bench.dut, script, background=[fabric, bench.line_bench], deadline=60_000)
+    # Six times the whole of a CLEAR, never two of them in a row; else no more than one cycle.
+    assert waits.count(depth + 1) == 6
+    assert max(waits) == depth + 1
+    assert waits.count(1) == 6 + 9
+
+
 def test_a_reset_ends_the_session_and_clears_the_contexts_before_the_next_open():
     bench = Bench()
 

@@ -1,28 +1,23 @@
 """A whole device but for its pins: UART, link and table."""
 
 from amaranth import *
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from .arbiter import TableArbiter, accum_layout
 from .link import Link
-from .table import DeltaTable, TableOp, request_layout
+from .table import DeltaTable
 from .uart import UartReceiver, UartTransmitter
 
 __all__ = ["DeltaDevice", "accum_layout"]
 
 
-def accum_layout(width, depth):
-    """Payload of the fabric port: a delta, and the address of its context."""
-    request = request_layout(width, depth)
-    return data.StructLayout({"address": request["address"].shape, "delta": width})
-
-
 class DeltaDevice(wiring.Component):
     """Contexts behind a serial line, and a port for deltas from the fabric.
 
-    A delta on `accum` waits for at most one op of the link, which comes at most every other cycle,
-    and is held back while the table is cleared (`depth` cycles) or its responses are not taken
-    (no more than a value's bytes, so width / 8 cycles).
+    A delta on `accum` waits for at most one op of the link, however many there are: one cycle, or
+    `depth` + 1 cycles if that op is a ``CLEAR``. After a reset it waits for `depth` cycles. `ready`
+    does not depend on `valid`.
 
     A reset ends the session, aborts the ops in flight, and clears all contexts, for `depth` cycles,
     before the first frame is acted on or the first delta accepted.
@@ -84,6 +79,7 @@ class DeltaDevice(wiring.Component):
             build_id=build_id,
         )
         self._table = DeltaTable(width, depth)
+        self._arbiter = TableArbiter(width, depth)
         super().__init__(
             {
                 "rx": In(1, init=1),
@@ -107,9 +103,13 @@ class DeltaDevice(wiring.Component):
         m.submodules.transmitter = transmitter = self._transmitter
         m.submodules.link = link = self._link
         m.submodules.table = table = self._table
+        m.submodules.arbiter = arbiter = self._arbiter
 
         wiring.connect(m, receiver.o, link.i)
         wiring.connect(m, link.o, transmitter.i)
+        wiring.connect(m, link.request, arbiter.link)
+        wiring.connect(m, wiring.flipped(self.accum), arbiter.accum)
+        wiring.connect(m, arbiter.o, table.i)
         wiring.connect(m, table.o, link.response)
         m.d.comb += [
             receiver.rx.eq(self.rx),
@@ -117,17 +117,6 @@ class DeltaDevice(wiring.Component):
             self.session.eq(link.session),
             self.error.eq(link.error),
             self.busy.eq(link.busy | ~table.i.ready),
-            link.request.ready.eq(table.i.ready),
-            self.accum.ready.eq(table.i.ready & ~link.request.valid),
-            table.i.valid.eq(link.request.valid | self.accum.valid),
         ]
-        with m.If(link.request.valid):
-            m.d.comb += table.i.payload.eq(link.request.payload)
-        with m.Else():
-            m.d.comb += [
-                table.i.payload.op.eq(TableOp.ACCUM),
-                table.i.payload.address.eq(self.accum.payload.address),
-                table.i.payload.data.eq(self.accum.payload.delta),
-            ]
 
         return m
