@@ -4,7 +4,10 @@ from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from atomik_fpga.protocol import BANK_REGISTERS
+
 from .arbiter import TableArbiter, accum_layout
+from .engine import BanksEngine
 from .link import Link
 from .table import DeltaTable
 from .uart import UartReceiver, UartTransmitter
@@ -34,6 +37,9 @@ class DeltaDevice(wiring.Component):
         Contexts, 1 to 65536.
     reply_slots, slot_bytes, build_id : int
         As in `Link`.
+    lanes : int
+        Of a `BanksEngine` beside the table, 1 to 1024; 0 for none. With one, `width` is at least
+        32, and `depth` at most 65532.
 
     Members
     -------
@@ -46,7 +52,7 @@ class DeltaDevice(wiring.Component):
     session : Out(1)
         A session is open.
     busy : Out(1)
-        A frame is stored, executed or answered, or the table is being cleared.
+        A frame is stored, executed or answered, the table is being cleared, or the banks run.
     error : Out(1)
         A fault is latched until the next session.
 
@@ -66,6 +72,7 @@ class DeltaDevice(wiring.Component):
         reply_slots=2,
         slot_bytes=256,
         build_id=0,
+        lanes=0,
     ):
         self._receiver = UartReceiver(clock_frequency, baud)
         self._transmitter = UartTransmitter(clock_frequency, baud)
@@ -77,7 +84,9 @@ class DeltaDevice(wiring.Component):
             reply_slots=reply_slots,
             slot_bytes=slot_bytes,
             build_id=build_id,
+            lanes=lanes,
         )
+        self._engine = BanksEngine(width, lanes) if lanes else None
         self._table = DeltaTable(width, depth)
         self._arbiter = TableArbiter(width, depth)
         super().__init__(
@@ -107,16 +116,42 @@ class DeltaDevice(wiring.Component):
 
         wiring.connect(m, receiver.o, link.i)
         wiring.connect(m, link.o, transmitter.i)
-        wiring.connect(m, link.request, arbiter.link)
         wiring.connect(m, wiring.flipped(self.accum), arbiter.accum)
         wiring.connect(m, arbiter.o, table.i)
-        wiring.connect(m, table.o, link.response)
+        running = Signal()
         m.d.comb += [
             receiver.rx.eq(self.rx),
             self.tx.eq(transmitter.tx),
             self.session.eq(link.session),
             self.error.eq(link.error),
-            self.busy.eq(link.busy | ~table.i.ready),
+            self.busy.eq(link.busy | ~table.i.ready | running),
         ]
+        if self._engine is None:
+            wiring.connect(m, link.request, arbiter.link)
+            wiring.connect(m, table.o, link.response)
+        else:
+            self._connect_engine(m, link, arbiter, table, running)
 
         return m
+
+    def _connect_engine(self, m, link, arbiter, table, running):
+        """Let requests to registers go to the banks; the link waits for one response at a time."""
+        m.submodules.engine = engine = self._engine
+        request = link.request.payload
+        at_register = request.address >= BANK_REGISTERS
+        m.d.comb += [
+            running.eq(engine.running),
+            arbiter.link.valid.eq(link.request.valid & ~at_register),
+            engine.i.valid.eq(link.request.valid & at_register),
+            link.request.ready.eq(Mux(at_register, engine.i.ready, arbiter.link.ready)),
+            link.response.valid.eq(engine.o.valid | table.o.valid),
+            link.response.payload.eq(Mux(engine.o.valid, engine.o.payload, table.o.payload)),
+            engine.o.ready.eq(link.response.ready),
+            table.o.ready.eq(link.response.ready & ~engine.o.valid),
+        ]
+        for port in arbiter.link, engine.i:
+            m.d.comb += [
+                port.payload.op.eq(request.op),
+                port.payload.address.eq(request.address),
+                port.payload.data.eq(request.data),
+            ]

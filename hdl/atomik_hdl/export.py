@@ -154,6 +154,7 @@ def _device(options):
         options.depth,
         reply_slots=options.reply_slots,
         build_id=options.build_id,
+        lanes=options.lanes,
     )
 
 
@@ -182,6 +183,7 @@ def _parser():
     device.add_argument("--baud", type=int, required=True, help="line rate in bit/s")
     device.add_argument("--reply-slots", type=int, default=2, help="kept replies (2)")
     device.add_argument("--build-id", type=int, default=0, help="what INFO tells (0)")
+    device.add_argument("--lanes", type=int, default=0, help="lanes of banks with an engine (0)")
     device.set_defaults(make=_device)
     return parser
 

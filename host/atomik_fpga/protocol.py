@@ -11,26 +11,34 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 __all__ = [
+    "BANK_REGISTERS",
     "CRC_BYTES",
     "CRC_RESIDUE",
+    "FEATURE_BANKS",
     "FEATURE_FABRIC_PORT",
     "FLAG_ERROR",
     "FLAG_SESSION",
     "FRAME_BYTES",
     "INFO_BYTES",
+    "LANE_STEP",
     "MAGIC",
     "MAX_COUNT",
     "MAX_DEPTH",
+    "MAX_LANES",
+    "MAX_RUN_CYCLES",
     "MAX_WIDTH",
+    "MIN_BANKS_WIDTH",
     "NONCE_BYTES",
     "REPLYING_OPS",
     "REPLY_HEADER",
     "RUN_HEADER",
+    "SEED_STEP",
     "SEQ_BYTES",
     "SEQ_MODULUS",
     "VERSION_MAJOR",
     "VERSION_MINOR",
     "WINDOW_FRAMES",
+    "BankRegister",
     "DeviceFault",
     "Info",
     "Kind",
@@ -41,7 +49,7 @@ __all__ = [
 
 #: Hosts and devices whose major versions differ refuse each other; minors add feature bits.
 VERSION_MAJOR = 1
-VERSION_MINOR = 0
+VERSION_MINOR = 1
 
 MAGIC = b"ATMK"
 
@@ -132,7 +140,7 @@ class DeviceFault(IntEnum):
     NONE = 0
     #: Bytes missing from, or left over after, the last run; or a CLEAR with a count or address.
     MALFORMED = 1
-    #: A run passes the last context.
+    #: A run passes the last context, or does to a register what can't be done to it.
     ADDRESS = 2
     #: A replying run is not the last one, or replies with more than ``reply_bytes``.
     REPLY = 3
@@ -140,6 +148,40 @@ class DeviceFault(IntEnum):
 
 #: `Info.features`: gateware beside the link may accumulate too.
 FEATURE_FABRIC_PORT = 1 << 0
+
+#: `Info.features`: banks of `Info.lanes` lanes, each with a generator; see `BankRegister`.
+FEATURE_BANKS = 1 << 1
+
+
+class BankRegister(IntEnum):
+    """Addresses of the banks' registers, where a device has them. LOAD and READ are all they do.
+
+    A device with banks has no contexts here.
+    """
+
+    #: The seed of the next run.
+    SEED = 0xFFFC
+    #: LOAD: start a run of so many cycles, in place of one that is under way. READ: 1 during a run.
+    RUN = 0xFFFD
+    #: READ: clock cycles from the first delta of a run until its state is there.
+    ELAPSED = 0xFFFE
+    #: READ: state of the banks after the last run.
+    STATE = 0xFFFF
+
+
+#: First address of the registers.
+BANK_REGISTERS = BankRegister.SEED
+MAX_LANES = 1024
+#: Narrowest words of a device with banks: a count of cycles is one.
+MIN_BANKS_WIDTH = 32
+#: Longest run that a host asks for; the device counts elapsed cycles in 32 bits.
+MAX_RUN_CYCLES = 1 << 31
+
+#: A step of a generator: x ^= x << shift, then x rotated left, as rotation and shift. Each is a
+#: bijection for any width, so that no generator which starts at another value comes to 0. A lane's
+#: generator takes the first one in every cycle of a run; the second one makes the lanes' seeds.
+LANE_STEP = (7, 11)
+SEED_STEP = (13, 3)
 
 #: `Info.flags`: a session is open.
 FLAG_SESSION = 1 << 0

@@ -11,7 +11,9 @@ from dataclasses import dataclass, replace
 
 from atomik_fpga.framing import FramingError, key_mask, seal, unseal
 from atomik_fpga.protocol import (
+    BANK_REGISTERS,
     CRC_BYTES,
+    FEATURE_BANKS,
     FLAG_ERROR,
     FLAG_SESSION,
     FRAME_BYTES,
@@ -24,6 +26,7 @@ from atomik_fpga.protocol import (
     SEQ_MODULUS,
     VERSION_MAJOR,
     VERSION_MINOR,
+    BankRegister,
     DeviceFault,
     Info,
     Kind,
@@ -31,6 +34,8 @@ from atomik_fpga.protocol import (
     Request,
     operand_bytes,
 )
+
+from .banks_model import BanksModel
 
 __all__ = ["DeviceModel"]
 
@@ -68,8 +73,10 @@ class DeviceModel:
         Replies that are kept.
     reply_bytes : int
         Most bytes of values in a reply.
-    clock_hz, baud, build_id, features, lanes : int
+    clock_hz, baud, build_id, features : int
         For INFO only.
+    lanes : int
+        Of the banks behind registers; 0 for none. A run of them takes no time either.
 
     Attributes
     ----------
@@ -107,7 +114,7 @@ class DeviceModel:
             clock_hz=clock_hz,
             baud=baud,
             build_id=build_id,
-            features=features,
+            features=features | (FEATURE_BANKS if lanes else 0),
             session=0,
         )
         self._size = operand_bytes(width)
@@ -118,6 +125,7 @@ class DeviceModel:
         """As after configuration: no session, every context zero, a frame in flight forgotten."""
         self.references = [0] * self._info.depth
         self.accumulators = [0] * self._info.depth
+        self._banks = BanksModel(self._info.width, self._info.lanes) if self._info.lanes else None
         self._line = bytearray()
         self._mask: int | None = None
         self._start_session(None)
@@ -246,7 +254,7 @@ class DeviceModel:
             if op is Op.CLEAR and (count != 1 or address != 0):
                 return DeviceFault.MALFORMED, parsed
             last = address if op is Op.ACCUM else address + count - 1
-            if last >= self._info.depth:
+            if last >= self._info.depth and not self._are_registers(op, address, last):
                 return DeviceFault.ADDRESS, parsed
             words = 2 * count if op is Op.PEEK else count
             if op in REPLYING_OPS and (
@@ -255,6 +263,11 @@ class DeviceModel:
                 return DeviceFault.REPLY, parsed
             parsed.append(_Run(op, address, count, tuple(operands)))
         return DeviceFault.NONE, parsed
+
+    def _are_registers(self, op: Op, first: int, last: int) -> bool:
+        """Return whether a run is of registers, and of an op that these do."""
+        within = first >= BANK_REGISTERS and last <= max(BankRegister)
+        return self._banks is not None and within and op in (Op.LOAD, Op.READ)
 
     def _execute(self, seq: int, runs: list[_Run]) -> bytes:
         values: bytes | None = None
@@ -276,6 +289,13 @@ class DeviceModel:
         if run.op is Op.CLEAR:
             self.references = [0] * self._info.depth
             self.accumulators = [0] * self._info.depth
+            return words
+        if self._banks is not None and run.address >= BANK_REGISTERS:
+            for number, register in enumerate(range(run.address, run.address + run.count)):
+                if run.op is Op.LOAD:
+                    self._banks.load(register, run.operands[number])
+                else:
+                    words.append(self._banks.read(register))
             return words
         for number in range(run.count):
             address = run.address if run.op is Op.ACCUM else run.address + number

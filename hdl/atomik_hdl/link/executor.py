@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from atomik_fpga.protocol import (
+    MAX_DEPTH,
     NONCE_BYTES,
     RUN_HEADER,
     SEQ_BYTES,
@@ -43,6 +44,8 @@ class FrameExecutor(wiring.Component):
         Of the receiver.
     slots, slot_bytes : int
         Of the sender.
+    registers : bool
+        There are `atomik_fpga.protocol.BankRegister`.
 
     Members
     -------
@@ -55,21 +58,22 @@ class FrameExecutor(wiring.Component):
     executing : Out(1)
         `opcount` runs ahead of `next`.
     request : Out(stream.Signature(request_layout(width, depth)))
-        Ops for the table.
+        Ops for the table; with registers, of 16 bits of address.
     response : In(stream.Signature(response_layout(width)))
         Their values.
     busy : Out(1)
         A frame is being executed.
     """
 
-    def __init__(self, width, depth, *, ring_bytes=512, slots=2, slot_bytes=256):
+    def __init__(self, width, depth, *, ring_bytes=512, slots=2, slot_bytes=256, registers=False):
         self._width = width
-        self._depth = depth
         self._ring_bytes = ring_bytes
         self._slots = slots
         self._slot_bytes = slot_bytes
+        self._run = RunDecoder(width, depth, slot_bytes=slot_bytes, registers=registers)
         ring_bits = ceil_log2(ring_bytes)
         slot_bits = ceil_log2(slot_bytes)
+        request = request_layout(width, MAX_DEPTH if registers else depth)
         super().__init__(
             {
                 "head": In(ring_bits),
@@ -92,7 +96,7 @@ class FrameExecutor(wiring.Component):
                 "opcount": Out(32),
                 "fault": Out(4),
                 "executing": Out(1),
-                "request": Out(stream.Signature(request_layout(width, depth))),
+                "request": Out(stream.Signature(request)),
                 "response": In(stream.Signature(response_layout(width))),
                 "busy": Out(1),
             }
@@ -141,7 +145,7 @@ class FrameExecutor(wiring.Component):
         replies = Signal()
         second = Signal()
         fill = Signal(slot_bits)
-        m.submodules.run = run = RunDecoder(self._width, self._depth, slot_bytes=self._slot_bytes)
+        m.submodules.run = run = self._run
         op = Signal.like(run.op)
         more = Signal.like(run.more)
         context = Signal.like(run.context)
@@ -337,16 +341,11 @@ class FrameExecutor(wiring.Component):
                     with m.Else():
                         next_value()
             with m.State("RESPONSE"):
+                values = self.response.payload
                 with m.If(self.response.valid):
                     m.d.comb += self.response.ready.eq(~run.pairs | second)
                     m.d.sync += [
-                        operand.eq(
-                            Mux(
-                                second,
-                                self.response.payload.accumulator,
-                                self.response.payload.state,
-                            )
-                        ),
+                        operand.eq(Mux(second, values.accumulator, values.state)),
                         step.eq(0),
                     ]
                     m.next = "VALUE"

@@ -5,16 +5,19 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from atomik_fpga.protocol import (
+    BANK_REGISTERS,
+    FEATURE_BANKS,
     FEATURE_FABRIC_PORT,
     FRAME_BYTES,
     MAX_DEPTH,
     MAX_WIDTH,
+    MIN_BANKS_WIDTH,
     VERSION_MAJOR,
     VERSION_MINOR,
     Info,
 )
 
-from ..table import request_layout, response_layout
+from ..table import response_layout
 from .cobs import received_layout
 from .executor import FrameExecutor
 from .receiver import FrameReceiver
@@ -44,6 +47,8 @@ class Link(wiring.Component):
         Block RAM for each of their replies, a power of two, at least 64.
     build_id : int
         64 bits, for INFO only.
+    lanes : int
+        Of the banks behind `atomik_fpga.protocol.BankRegister`; 0 for no such registers.
 
     Members
     -------
@@ -52,7 +57,8 @@ class Link(wiring.Component):
     o : Out(stream.Signature(8))
         Characters to the line.
     request : Out(stream.Signature(request_layout(width, depth)))
-        Ops for the table. Between two of them there is at least one cycle without.
+        Ops for the table. Between two of them there is at least one cycle without. With lanes, the
+        address has 16 bits, and may be a register's.
     response : In(stream.Signature(response_layout(width)))
         Their values.
     session : Out(1)
@@ -66,7 +72,8 @@ class Link(wiring.Component):
     ------
     ValueError
         If `width` is not in 1..256, `depth` not in 1..65536, one value does not fit in a reply,
-        or a slot parameter is out of its range.
+        or a slot parameter is out of its range. With lanes, `width` is in 32..256, and `depth` in
+        1..65532.
     """
 
     def __init__(
@@ -79,6 +86,7 @@ class Link(wiring.Component):
         reply_slots=2,
         slot_bytes=256,
         build_id=0,
+        lanes=0,
     ):
         if width not in range(1, MAX_WIDTH + 1):
             raise ValueError(f"Width must be in 1..{MAX_WIDTH}, not {width!r}")
@@ -86,6 +94,14 @@ class Link(wiring.Component):
             raise ValueError(f"Depth must be in 1..{MAX_DEPTH}, not {depth!r}")
         if build_id not in range(1 << 64):
             raise ValueError(f"Build id must have 64 bits, not {build_id!r}")
+        if lanes and width < MIN_BANKS_WIDTH:
+            raise ValueError(
+                f"Width must be at least {MIN_BANKS_WIDTH} on a device with banks, not {width}"
+            )
+        if lanes and depth > BANK_REGISTERS:
+            raise ValueError(
+                f"Depth must be at most {int(BANK_REGISTERS)} on a device with banks, not {depth}"
+            )
         self._width = width
         self._depth = depth
         self._info = Info(
@@ -93,7 +109,7 @@ class Link(wiring.Component):
             minor=VERSION_MINOR,
             width=width,
             depth=depth,
-            lanes=0,
+            lanes=lanes,
             reply_slots=reply_slots,
             flags=0,
             frame_bytes=FRAME_BYTES,
@@ -101,7 +117,7 @@ class Link(wiring.Component):
             clock_hz=int(clock_frequency),
             baud=int(baud),
             build_id=build_id,
-            features=FEATURE_FABRIC_PORT,
+            features=FEATURE_FABRIC_PORT | (FEATURE_BANKS if lanes else 0),
             session=0,
         )
         self._receiver = FrameReceiver()
@@ -111,13 +127,14 @@ class Link(wiring.Component):
             ring_bytes=self._receiver.ring_bytes,
             slots=reply_slots,
             slot_bytes=slot_bytes,
+            registers=lanes > 0,
         )
         self._sender = ReplySender(self._info, slots=reply_slots, slot_bytes=slot_bytes)
         super().__init__(
             {
                 "i": In(stream.Signature(received_layout, always_ready=True)),
                 "o": Out(stream.Signature(8)),
-                "request": Out(stream.Signature(request_layout(width, depth))),
+                "request": Out(self._executor.request.signature),
                 "response": In(stream.Signature(response_layout(width))),
                 "session": Out(1),
                 "error": Out(1),

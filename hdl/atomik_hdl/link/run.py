@@ -4,7 +4,14 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from atomik_fpga.protocol import MAX_COUNT, REPLYING_OPS, DeviceFault, Op, operand_bytes
+from atomik_fpga.protocol import (
+    BANK_REGISTERS,
+    MAX_COUNT,
+    REPLYING_OPS,
+    DeviceFault,
+    Op,
+    operand_bytes,
+)
 
 from ..table import TableOp
 from .sender import reply_bytes
@@ -21,6 +28,7 @@ _TABLE_OPS = {
     Op.SWAP_TO: TableOp.SWAP_TO,
     Op.CLEAR: TableOp.CLEAR,
 }
+_REGISTER_OPS = frozenset({Op.LOAD, Op.READ})
 _OPERAND_OPS = frozenset({Op.ACCUM, Op.ACCUM_EACH, Op.LOAD, Op.SWAP_TO})
 
 
@@ -33,6 +41,8 @@ class RunDecoder(wiring.Component):
         Of the table.
     slot_bytes : int
         Of the reply's slot.
+    registers : bool
+        There are `atomik_fpga.protocol.BankRegister`.
 
     Members
     -------
@@ -60,10 +70,11 @@ class RunDecoder(wiring.Component):
         The `atomik_fpga.protocol.DeviceFault` of this run.
     """
 
-    def __init__(self, width, depth, *, slot_bytes):
+    def __init__(self, width, depth, *, slot_bytes, registers=False):
         self._width = width
         self._depth = depth
         self._slot_bytes = slot_bytes
+        self._registers = registers
         super().__init__(
             {
                 "op": In(3),
@@ -98,9 +109,17 @@ class RunDecoder(wiring.Component):
         clear_all = (self.more == 0) & (self.context == 0)
         last = self.context + Mux(self.steps, self.more, 0)
         m.d.comb += self.operands.eq(Mux(self.has_operands, size, 0))
+        outside = last >= self._depth
+        if self._registers:
+            register_op = Signal()
+            with m.Switch(self.op):
+                with m.Case(*sorted(_REGISTER_OPS)):
+                    m.d.comb += register_op.eq(1)
+            within = (self.context >= BANK_REGISTERS) & (last >> len(self.context) == 0)
+            outside &= ~(register_op & within)
         with m.If((self.left < self.operands) | ((self.op == Op.CLEAR) & ~clear_all)):
             m.d.comb += self.fault.eq(DeviceFault.MALFORMED)
-        with m.Elif(last >= self._depth):
+        with m.Elif(outside):
             m.d.comb += self.fault.eq(DeviceFault.ADDRESS)
         with m.Elif(
             self.replies
