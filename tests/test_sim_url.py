@@ -28,7 +28,7 @@ PATIENCE = 60.0
 SESSION = Session()
 _names = itertools.count()
 
-OPTIONS = "contexts, width, baud, engine, realtime, name, fresh, vcd"
+OPTIONS = "contexts, width, lanes, baud, engine, realtime, name, fresh, vcd"
 
 
 @pytest.fixture
@@ -71,6 +71,8 @@ def ask(port: Any, frame: bytes) -> Reply:
         ("sim://icebreaker/", BoardOptions()),
         ("sim://?contexts=256", BoardOptions(contexts=256)),
         ("sim://icebreaker?width=7&contexts=3", BoardOptions(contexts=3, width=7)),
+        ("sim://?lanes=16", BoardOptions(lanes=16)),
+        ("sim://?lanes=0", BoardOptions()),
         ("sim://?baud=115200&engine=amaranth", BoardOptions(baud=115_200, engine="amaranth")),
         ("sim://?name=two%20words", BoardOptions(name="two words")),
         ("sim://?fresh=1", BoardOptions(fresh=True)),
@@ -104,6 +106,12 @@ def test_the_default_board_is_an_icebreaker_with_16_contexts_of_64_bits() -> Non
         ("sim://?width=0x10", "Option 'width' must be a decimal number, not '0x10'"),
         ("sim://?width=-1", "Option 'width' must be a decimal number, not '-1'"),
         ("sim://?width=0", "Option 'width' must be in 1..256, not 0"),
+        ("sim://?lanes=1025", "Option 'lanes' must be in 1..1024, not 1025"),
+        ("sim://?lanes=2&width=31", "Option 'width' must be at least 32 with lanes=2, not 31"),
+        (
+            "sim://?lanes=2&contexts=65533",
+            "Option 'contexts' must be in 1..65532, not 65533",
+        ),
         ("sim://?width=257", "Option 'width' must be in 1..256, not 257"),
         ("sim://?contexts=65537", "Option 'contexts' must be in 1..65536, not 65537"),
         ("sim://?baud=3000001", "Option 'baud' must be in 1..3000000, not 3000001"),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from atomik_hdl.device import DeltaDevice
-
+from .device import make_device
 from .options import BoardOptions
 from .pins import CHARACTER_BITS, IDLE, LineReceiver, LineTiming
 from .scheduler import Scheduler
@@ -27,7 +26,7 @@ class AmaranthEngine:
 
     def __init__(self, options: BoardOptions) -> None:
         frequency = options.clock_frequency
-        device = DeltaDevice(frequency, options.baud, options.width, options.contexts)
+        device = make_device(options)
         self._scheduler = Scheduler(device)
         self._rx = self._scheduler.slot(device.rx)
         self._tx = self._scheduler.slot(device.tx)

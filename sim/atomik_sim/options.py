@@ -7,7 +7,13 @@ from dataclasses import dataclass, fields
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from atomik_fpga.protocol import MAX_DEPTH, MAX_WIDTH
+from atomik_fpga.protocol import (
+    BANK_REGISTERS,
+    MAX_DEPTH,
+    MAX_LANES,
+    MAX_WIDTH,
+    MIN_BANKS_WIDTH,
+)
 
 __all__ = ["BOARDS", "ENGINES", "MIN_CLOCKS_PER_BIT", "BoardOptions", "url_of"]
 
@@ -37,6 +43,9 @@ class BoardOptions:
         Contexts of the device's table, 1 to 65536.
     width : int
         Bits a context, 1 to 256.
+    lanes : int
+        Lanes of banks with an engine, 1 to 1024; 0 for no banks. With banks, ``width`` is at least
+        32, and ``contexts`` at most 65532.
     baud : int
         Rate of the serial line in bit/s, at least 4 clocks of the board a bit. The default is the
         fastest one of the default board: simulated clocks are what takes the time.
@@ -63,6 +72,7 @@ class BoardOptions:
     board: str = "icebreaker"
     contexts: int = 16
     width: int = 64
+    lanes: int = 0
     baud: int = 3_000_000
     engine: str = "cxxrtl"
     realtime: bool = False
@@ -75,6 +85,14 @@ class BoardOptions:
         _check_choice("engine", self.engine, ENGINES)
         _check_range("contexts", self.contexts, MAX_DEPTH)
         _check_range("width", self.width, MAX_WIDTH)
+        if self.lanes:
+            _check_range("lanes", self.lanes, MAX_LANES)
+            _check_range("contexts", self.contexts, int(BANK_REGISTERS))
+            if self.width < MIN_BANKS_WIDTH:
+                raise ValueError(
+                    f"Option 'width' must be at least {MIN_BANKS_WIDTH} with lanes={self.lanes}, "
+                    f"not {self.width}"
+                )
         _check_range("baud", self.baud, self.clock_frequency // MIN_CLOCKS_PER_BIT)
         if self.name and self.fresh:
             raise ValueError(
@@ -149,6 +167,7 @@ _READERS: dict[str, Callable[[str, str], Any]] = {
     "board": _read_text,
     "contexts": _read_integer,
     "width": _read_integer,
+    "lanes": _read_integer,
     "baud": _read_integer,
     "engine": _read_text,
     "realtime": _read_flag,

@@ -47,6 +47,7 @@ def _host_and_port(_: click.Context, __: click.Parameter, text: str) -> tuple[st
 @click.argument("board", default="icebreaker")
 @click.option("--contexts", type=click.IntRange(min=1), metavar="N", help="Contexts of the table.")
 @click.option("--width", type=click.IntRange(min=1), metavar="N", help="Bits a context.")
+@click.option("--lanes", type=click.IntRange(min=1), metavar="N", help="Lanes of banks, if any.")
 @click.option("--baud", type=click.IntRange(min=1), metavar="N", help="Line rate in bit/s.")
 @click.option(
     "--listen",
@@ -73,6 +74,7 @@ def sim(
     board: str,
     contexts: int | None,
     width: int | None,
+    lanes: int | None,
     baud: int | None,
     listen: tuple[str, int],
     allow_remote: bool,
@@ -98,6 +100,7 @@ def sim(
     given = {
         "contexts": contexts,
         "width": width,
+        "lanes": lanes,
         "baud": baud,
         "engine": engine,
         "realtime": realtime,

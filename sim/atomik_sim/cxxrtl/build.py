@@ -80,7 +80,13 @@ def library_of(options: BoardOptions) -> Path:
 
 
 def _key(options: BoardOptions, compiler: Compiler) -> str:
-    configuration = (options.clock_frequency, options.baud, options.width, options.contexts)
+    configuration = (
+        options.clock_frequency,
+        options.baud,
+        options.width,
+        options.contexts,
+        options.lanes,
+    )
     try:
         tools = [f"{name} {metadata.version(name)}" for name in ("amaranth", _YOSYS)]
     except metadata.PackageNotFoundError as error:
@@ -120,9 +126,9 @@ def _own(name: str) -> Traversable:
 def _translate(options: BoardOptions) -> str:
     from amaranth.back import rtlil
 
-    from atomik_hdl.device import DeltaDevice
+    from ..device import make_device
 
-    device = DeltaDevice(options.clock_frequency, options.baud, options.width, options.contexts)
+    device = make_device(options)
     ports = [device.rx, device.tx, device.busy, device.session, device.error]
     return schedule(_cxxrtl(rtlil.convert(device, ports=ports, emit_src=False)))
 
