@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING
 from . import handlers as handlers
 
 if TYPE_CHECKING:
+    from .banks import Banks, BanksResult, banks_state
     from .connection import Connection, connect
     from .context import AtomikContext
     from .errors import (
         AtomikError,
+        BanksError,
         ClosedError,
         ContextInUseError,
         DeviceFaultError,
@@ -44,6 +46,9 @@ __all__ = [
     "AtomikContext",
     "AtomikError",
     "AtomikTable",
+    "Banks",
+    "BanksError",
+    "BanksResult",
     "ClosedError",
     "Connection",
     "ContextInUseError",
@@ -65,6 +70,7 @@ __all__ = [
     "WidthError",
     "WrongDeviceError",
     "__version__",
+    "banks_state",
     "connect",
 ]
 
@@ -75,10 +81,13 @@ __version__ = "0.1.0"
 _HOMES = {
     "AtomikContext": ".context",
     "AtomikTable": ".table",
+    "Banks": ".banks",
+    "BanksResult": ".banks",
     "Connection": ".connection",
     "Info": ".protocol",
     "LinkStats": ".link.stats",
     "Snapshot": ".snapshot",
+    "banks_state": ".banks",
     "connect": ".connection",
 }
 

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Self, SupportsIndex
 
 from .addresses import AddressBook
+from .banks import Banks
 from .discovery import OpenPorts, choose
 from .link import LinkStats, Session
 from .opening import open_session
@@ -124,12 +125,27 @@ class Connection(Ops):
         self._dropped: deque[range] = deque()
         self._addresses = AddressBook(session.info.depth, port.url)
         self._references = 0
+        self._banks: Banks | None = None
         super().__init__(port, session, baud)
 
     @property
     def info(self) -> Info:
         """What the device said of itself before the session was opened."""
         return self._info
+
+    @property
+    def banks(self) -> Banks:
+        """The banks of the device.
+
+        Raises
+        ------
+        BanksError
+            If it has none.
+        """
+        with self._lock:
+            if self._banks is None:
+                self._banks = Banks(self)
+            return self._banks
 
     @property
     def baud(self) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 __all__ = [
     "AtomikError",
+    "BanksError",
     "ClosedError",
     "ContextInUseError",
     "DeviceFaultError",
@@ -91,6 +92,10 @@ class DriverError(AtomikError, RuntimeError):
     """The driver itself failed, or was interrupted in the midst of a change: the state of the
     device is unknown, reload it.
     """
+
+
+class BanksError(AtomikError):
+    """The device has no banks, or they did not do what they were asked."""
 
 
 class ForkError(AtomikError, RuntimeError):

@@ -17,7 +17,7 @@ from .bulk import (
 from .channel import NEVER, Channel
 from .link import Payload, Reply, Session, accum_frames, plan_reads, values_per_word
 from .link.timing import BITS_PER_BYTE, wire_bytes
-from .protocol import CRC_BYTES, FRAME_BYTES, MAX_COUNT, REPLY_HEADER, Op, operand_bytes
+from .protocol import CRC_BYTES, FRAME_BYTES, MAX_COUNT, REPLY_HEADER, Info, Op, operand_bytes
 from .transport import Port
 
 __all__ = ["Ops"]
@@ -159,6 +159,31 @@ class Ops(Channel):
                     self._engine.submit(frame)
             self._pump()
             self._wait_for_room()
+
+    # Registers, which only devices with banks have.
+
+    @property
+    def device_info(self) -> Info:
+        """What the device said of itself before the session was opened."""
+        return self._info
+
+    def link_clock(self) -> float:
+        """Return the time in which the device runs, in seconds."""
+        return self._port.clock()
+
+    def load_registers(self, first: int, values: Sequence[int]) -> None:
+        """Post loads of consecutive registers, all in one frame of their own."""
+        with self._lock:
+            self._check()
+            held = self._builder.seal()
+            if held is not None:
+                self._engine.submit(held)
+        self._post_each(self._builder.load, range(first, first + len(values)), values)
+
+    def read_registers(self, first: int, count: int) -> list[int]:
+        """Return the values of consecutive registers, in the order in which they were read."""
+        (reply,) = self._ask_each(Op.READ, [(first, count)])
+        return self._await(reply)
 
     # Barriers.
 

@@ -37,6 +37,9 @@ __all__ = ["build"]
 @click.option("--baud", type=click.IntRange(min=1), metavar="N", help="Line rate in bit/s.")
 @click.option("--contexts", type=click.IntRange(min=1), metavar="N", help="Contexts in the table.")
 @click.option("--width", type=click.IntRange(min=1), metavar="N", help="Bits a context.")
+@click.option(
+    "--lanes", type=click.IntRange(min=1), metavar="N", help="Lanes of banks, for ECP5 boards."
+)
 @click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Seed of place and route.")
 @json_option
 @verbosity_options
@@ -49,6 +52,7 @@ def build(
     baud: int | None,
     contexts: int | None,
     width: int | None,
+    lanes: int | None,
     seed: int | None,
     as_json: bool,
 ) -> None:
@@ -71,6 +75,7 @@ def build(
                 contexts=contexts,
                 width=width,
                 seed=seed,
+                lanes=lanes,
                 progress=progress,
             )
         except ModuleNotFoundError as error:
@@ -100,6 +105,7 @@ def _report(result: BuildResult) -> None:
     rows = [
         ("board", f"{manifest['board']}, {manifest['part']}"),
         ("table", f"{manifest['contexts']:,} contexts of {manifest['width']} bits"),
+        ("banks", f"{manifest['lanes']:,} lanes" if manifest["lanes"] else "none"),
         *(
             (
                 f"clock {name}",
