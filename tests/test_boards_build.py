@@ -42,8 +42,9 @@ def test_an_icebreaker_bitstream_is_the_same_in_two_folders(tmp_path: Path) -> N
     assert manifest["part"] == "iCE40UP5K-SG48"
     assert manifest["sha256"] == hashlib.sha256(first.bitstream.read_bytes()).hexdigest()
     assert manifest["version"] == __version__
-    assert manifest["protocol"] == "1.0"
+    assert manifest["protocol"] == "1.1"
     assert (manifest["contexts"], manifest["width"], manifest["seed"]) == (4, 8, 1)
+    assert manifest["lanes"] == 0
     assert manifest["baud"] == 1_000_000
     assert abs(manifest["baud_error"]) < 0.002
     assert manifest["pll"] is True

@@ -139,6 +139,8 @@ def test_usual_line_rates_are_met_within_2_percent(board: Board, baud: int) -> N
         ("contexts", 0, "Contexts must be 1 to 65536, not 0"),
         ("contexts", 65537, "Contexts must be 1 to 65536, not 65537"),
         ("width", 257, "Width must be 1 to 256, not 257"),
+        ("lanes", 0, "Lanes must be 1 to 1024, not 0"),
+        ("lanes", 1025, "Lanes must be 1 to 1024, not 1025"),
         ("seed", -1, "Seed must be 0 to 2147483647, not -1"),
         ("baud", 0, "Baud rate must be at least 1, not 0"),
         ("freq", -5, "Frequency must be at least 1, not -5"),
@@ -149,6 +151,15 @@ def test_an_option_out_of_its_range_is_named(option: str, value: int, message: s
         plan_design(ICEBREAKER, **{option: value})
 
     assert str(error.value) == message
+
+
+def test_banks_leave_room_for_their_registers_and_need_words_for_their_counts() -> None:
+    assert plan_design(ULX3S).lanes == 0
+    assert plan_design(ULX3S, lanes=128).lanes == 128
+    with pytest.raises(BuildError, match=r"^Contexts must be 1 to 65532, not 65533$"):
+        plan_design(ULX3S, lanes=1, contexts=65533)
+    with pytest.raises(BuildError, match=r"^Width must be 32 to 256, not 31$"):
+        plan_design(ULX3S, lanes=1, width=31)
 
 
 def test_an_option_that_is_no_integer_is_named() -> None:

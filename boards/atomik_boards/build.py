@@ -60,6 +60,7 @@ def build_board(
     contexts: int | None = None,
     width: int | None = None,
     seed: int | None = None,
+    lanes: int | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> BuildResult:
     """Build the device for ``board``.
@@ -73,8 +74,8 @@ def build_board(
     out : path or None
         The build folder, made if need be; None for ``build/BOARD``. A manifest and a bitstream of
         an earlier build are removed from it first.
-    freq, baud, contexts, width, seed : int or None
-        As in `plan_design`: hertz, bit/s, contexts, bits, seed of place and route.
+    freq, baud, contexts, width, seed, lanes : int or None
+        As in `plan_design`: hertz, bit/s, contexts, bits, seed of place and route, lanes of banks.
     progress : callable or None
         Called with one line of text at the start of each phase.
 
@@ -94,7 +95,9 @@ def build_board(
     if isinstance(board, str):
         board = find_board(board)
     report: Progress = _ignore if progress is None else progress
-    design = plan_design(board, freq=freq, baud=baud, contexts=contexts, width=width, seed=seed)
+    design = plan_design(
+        board, freq=freq, baud=baud, contexts=contexts, width=width, seed=seed, lanes=lanes
+    )
     tools = find_tools(board.family)
     folder = Path("build", board.name) if out is None else Path(out)
     folder = folder.absolute()
@@ -196,6 +199,7 @@ def _manifest(
         "protocol": f"{VERSION_MAJOR}.{VERSION_MINOR}",
         "contexts": design.contexts,
         "width": design.width,
+        "lanes": design.lanes,
         "reply_slots": board.reply_slots,
         "baud": design.baud,
         "baud_error": design.baud_error,

@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import count
 
-from atomik_fpga.protocol import MAX_DEPTH, MAX_WIDTH
+from atomik_fpga.protocol import (
+    BANK_REGISTERS,
+    MAX_DEPTH,
+    MAX_LANES,
+    MAX_WIDTH,
+    MIN_BANKS_WIDTH,
+)
 from atomik_hdl.uart import BaudPlan
 
 from .catalog import Board, Family
@@ -56,6 +62,8 @@ class Design:
         Size of the table.
     seed : int
         Of place and route.
+    lanes : int
+        Of banks with an engine beside the table; 0 for none.
     """
 
     board: Board
@@ -65,6 +73,7 @@ class Design:
     contexts: int
     width: int
     seed: int
+    lanes: int = 0
 
 
 def plan_design(
@@ -75,6 +84,7 @@ def plan_design(
     contexts: int | None = None,
     width: int | None = None,
     seed: int | None = None,
+    lanes: int | None = None,
 ) -> Design:
     """Choose what was left open, and check all of it.
 
@@ -90,6 +100,9 @@ def plan_design(
         Size of the table; None for the board's default.
     seed : int or None
         Of place and route; None for 1.
+    lanes : int or None
+        Of banks with an engine, which leave the table at most 65532 contexts of at least 32 bits;
+        None for no banks.
 
     Raises
     ------
@@ -103,8 +116,10 @@ def plan_design(
         If the bridge or the clock can't make ``baud`` within 2 %.
     """
     baud = _integer("Baud rate", board.default_baud if baud is None else baud, 1, None)
-    contexts = _integer("Contexts", board.contexts if contexts is None else contexts, 1, MAX_DEPTH)
-    width = _integer("Width", board.width if width is None else width, 1, MAX_WIDTH)
+    most, narrowest = (MAX_DEPTH, 1) if lanes is None else (BANK_REGISTERS, MIN_BANKS_WIDTH)
+    contexts = _integer("Contexts", board.contexts if contexts is None else contexts, 1, most)
+    width = _integer("Width", board.width if width is None else width, narrowest, MAX_WIDTH)
+    lanes = 0 if lanes is None else _integer("Lanes", lanes, 1, MAX_LANES)
     seed = _integer("Seed", 1 if seed is None else seed, 0, _MAX_SEED)
     if freq is not None:
         freq = _integer("Frequency", freq, 1, None)
@@ -114,7 +129,8 @@ def plan_design(
             f"ask for at most {board.max_baud}"
         )
     clock = plan_clock(board, baud, freq)
-    return Design(board, clock, baud, _baud_error(board, clock, baud), contexts, width, seed)
+    error = _baud_error(board, clock, baud)
+    return Design(board, clock, baud, error, contexts, width, seed, lanes)
 
 
 def plan_clock(board: Board, baud: int, freq: int | None = None) -> ClockPlan:
@@ -181,6 +197,6 @@ def _integer(what: str, value: int, lowest: int, highest: int | None) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError(f"{what} must be an integer, not {value!r}")
     if value < lowest or (highest is not None and value > highest):
-        limits = f"at least {lowest}" if highest is None else f"{lowest} to {highest}"
+        limits = f"at least {lowest}" if highest is None else f"{lowest} to {int(highest)}"
         raise BuildError(f"{what} must be {limits}, not {value}")
     return value

@@ -59,6 +59,7 @@ class BoardTop(wiring.Component):
             self._design.contexts,
             reply_slots=board.reply_slots,
             build_id=self._build_id,
+            lanes=self._design.lanes,
         )
         uart = platform.request(*board.uart, dir="-")
         m.submodules.rx_pin = rx_pin = io.Buffer("i", uart.rx)

@@ -27,6 +27,7 @@ def built(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
         "build_id": "00000000000000aa",
         "contexts": 16,
         "width": 64,
+        "lanes": 0,
         "baud": 1_000_000,
         "baud_error": 0.0016,
         "clocks": {"clk": {"wanted_hz": 24_000_000, "reached_hz": 27_310_000}},
@@ -53,6 +54,7 @@ def test_build_hands_the_options_on_and_names_the_bitstream(
         "--baud=500000",
         "--contexts=8",
         "--width=65",
+        "--lanes=128",
         "--seed=3",
         "--out",
         str(tmp_path),
@@ -68,6 +70,7 @@ def test_build_hands_the_options_on_and_names_the_bitstream(
         "baud": 500_000,
         "contexts": 8,
         "width": 65,
+        "lanes": 128,
         "seed": 3,
         "out": tmp_path,
     }
@@ -82,7 +85,9 @@ def test_build_as_json_is_the_manifest_with_the_bitstreams_path(
     assert result["bitstream"] == str(tmp_path / "top.bin")
     assert result["folder"] == str(tmp_path)
     assert result["clocks"]["clk"]["reached_hz"] == 27_310_000
-    assert {built[name] for name in ("freq", "baud", "contexts", "width", "seed", "out")} == {None}
+    assert {
+        built[name] for name in ("freq", "baud", "contexts", "width", "lanes", "seed", "out")
+    } == {None}
 
 
 @pytest.mark.parametrize(
