@@ -8,12 +8,11 @@ import sys
 import textwrap
 import threading
 import time
-from random import Random
 
 import pytest
 import serial
 
-from atomik_fpga.connection import Connection, connect
+from atomik_fpga.connection import connect
 from atomik_fpga.errors import (
     AtomikError,
     ClosedError,
@@ -349,77 +348,3 @@ def test_a_forked_child_may_not_use_the_connection():
     )
     assert result.stdout == 2 * told + "parent 4\nat the end 4\n"
     assert (result.returncode, result.stderr) == (0, "")
-
-
-# A pseudo-terminal.
-
-
-@pytest.fixture
-def pty():
-    """A `DeviceModel` behind a pseudo-terminal, and its path."""
-    tty = pytest.importorskip("tty", reason="This system has no pseudo-terminals")
-    master, slave = os.openpty()
-    tty.setraw(slave)
-    device = DeviceModel(64, 8)
-    stop_read, stop_write = os.pipe()
-
-    def serve() -> None:
-        import select
-
-        while True:
-            ready, _, _ = select.select([master, stop_read], [], [])
-            if stop_read in ready:
-                return
-            os.write(master, device.receive(os.read(master, 4096)))
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    yield device, os.ttyname(slave)
-    os.write(stop_write, b"x")
-    thread.join()
-    for end in (master, slave, stop_read, stop_write):
-        os.close(end)
-
-
-def test_a_pseudo_terminal_is_a_port(pty):
-    device, path = pty
-    rng = Random(6)
-    expected = [0] * 8
-    with connect(path, baud=115_200) as connection:
-        assert isinstance(connection, Connection)
-        for _ in range(5000):
-            address, delta = rng.randrange(8), rng.getrandbits(64)
-            connection.accum(address, delta)
-            expected[address] ^= delta
-        assert connection.read_many(0, 8) == expected
-        # No count of retransmissions: a machine with other work to do can be late.
-        assert (connection.stats.damaged, connection.stats.naks) == (0, 0)
-    assert device.accumulators == expected
-
-
-def test_of_two_processes_on_one_board_the_second_is_told(pty):
-    device, path = pty
-    with connect(path, baud=115_200) as connection:
-        connection.load(0, 5)
-        connection.flush()
-        session = device.info.session
-        second = subprocess.run(
-            [sys.executable, "-m", "atomik_fpga", "ctx", "load", "0", "1", "--port", path],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert (second.returncode, second.stdout) == (1, "")
-        assert second.stderr.startswith(f"atomik: {path} is in use by another program (")
-        assert second.stderr.endswith("): close that one\n")
-        assert device.info.session == session
-        assert connection.read(0) == 5
-
-
-def test_a_pseudo_terminal_with_another_program_behind_it_is_no_device(pty, monkeypatch):
-    device, path = pty
-    device.receive = lambda data: b"login: "
-    monkeypatch.setattr("atomik_fpga.opening._PATIENCE", 0.5)
-    with pytest.raises(WrongDeviceError, match="no answer of an ATOMiK device among them"):
-        connect(path, baud=115_200)

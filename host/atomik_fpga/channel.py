@@ -110,8 +110,9 @@ class Channel:
         self._port.close()
 
     def disown(self) -> None:
-        """In a child process: never touch the port, which is the parent's."""
+        """In a child process: never use the port, which is the parent's."""
         self._make_locks()
+        self._port.disown()
         self._error = ForkError(
             f"The connection to {self.url} was opened before fork, and belongs to the parent "
             "process: connect again in the child, to another port, or use the parent's"

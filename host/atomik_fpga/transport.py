@@ -190,11 +190,26 @@ class Port:
             # A port that was unplugged can fail to close, and is closed none the less.
             _log.debug("closing %s: %s", self.url, error)
 
+    def disown(self) -> None:
+        """In a child process: let go of the port, which is the parent's, unseen by its far end."""
+        device = self._device
+        if isinstance(device, serial.Serial):
+            # Closes what this process has of it. Else the child would hold the lock on the port
+            # when the parent wants to open it again.
+            self.close()
+        else:
+            # Closing would say good-bye in the parent's name, also when the object is collected.
+            device.close = _nothing
+
     def _lost(self, error: Exception) -> LinkLostError:
         return LinkLostError(
             f"{self.url} failed ({error}): the state of the device is unknown. Check the cable, "
             "connect again and reload it"
         )
+
+
+def _nothing() -> None:
+    """Take the place of a port's ``close`` in a child process."""
 
 
 def open_port(url: str, baud: int) -> Port:
