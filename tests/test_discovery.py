@@ -171,7 +171,7 @@ def test_a_board_that_is_open_here_is_not_asked_again(machine: Machine) -> None:
 
 def test_a_choice_is_demanded_when_several_answer(machine: Machine) -> None:
     machine.plug("/dev/ttyUSB1")
-    machine.plug("/dev/ttyUSB2", FT2232H, IdealPort(DeviceModel(64, 256)))
+    machine.plug("/dev/ttyUSB2", FT2232H, IdealPort(DeviceModel(64, 256)), location="1-4:1.1")
     machine.plug("/dev/ttyUSB3", FT231X, garbage())
     with pytest.raises(SeveralBoardsError) as caught:
         connect("auto")

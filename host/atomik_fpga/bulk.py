@@ -11,7 +11,7 @@ from collections.abc import Iterable, MutableSequence, Sequence
 from operator import index
 from typing import Any, SupportsIndex
 
-from .words import shown
+from .words import shown, shown_hex
 
 __all__ = [
     "ARRAY_BITS",
@@ -64,7 +64,7 @@ def bad_address(address: object, limit: int) -> IndexError:
 
 def bad_operand(operand: int, width: int) -> ValueError:
     """Return the error for an operand that is not of ``width`` bits."""
-    return ValueError(f"Operand must have at most {width} bits, not {operand:#x}")
+    return ValueError(f"Operand must have at most {width} bits, not {shown_hex(operand)}")
 
 
 def check_addresses(addresses: Integers, limit: int) -> Any:

@@ -91,7 +91,8 @@ def device_key(port: str, platform: str = sys.platform) -> str:
 
 def has_low_latency(port: str, platform: str = sys.platform) -> bool:
     """Return whether the system can be asked not to hold bytes of this real port back."""
-    return platform == "linux" and not os.path.realpath(port).startswith("/dev/pts/")
+    names = (port, os.path.realpath(port))
+    return platform == "linux" and not any(name.startswith("/dev/pts/") for name in names)
 
 
 # Lists.

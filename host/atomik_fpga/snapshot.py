@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from operator import index
 from typing import Any, TypedDict
 
-from .words import check_width
+from .words import check_width, shown, shown_hex
 
 __all__ = ["Snapshot", "check_snapshot"]
 
@@ -50,14 +50,17 @@ def check_snapshot(snapshot: Mapping[str, Any], *, strict: bool = False) -> Snap
     words = {key: values[key] for key in ("reference", "accumulator", "state")}
     for key, number in words.items():
         if number < 0 or number.bit_length() > width:
-            raise ValueError(f"Snapshot's {key!r} must fit in {width} bits, not be {number:#x}")
+            raise ValueError(
+                f"Snapshot's {key!r} must fit in {width} bits, not be {shown_hex(number)}"
+            )
     if values["state"] != state:
         raise ValueError(
             "Snapshot's 'state' must be reference ^ accumulator, which is "
-            f"{state:#x}, not {values['state']:#x}"
+            f"{shown_hex(state)}, not {shown_hex(values['state'])}"
         )
-    if values["delta_count"] < 0:
-        raise ValueError(f"Snapshot's 'delta_count' must not be negative: {values['delta_count']}")
+    count = values["delta_count"]
+    if count < 0:
+        raise ValueError(f"Snapshot's 'delta_count' must not be negative: {shown(count)}")
     return values
 
 

@@ -12,6 +12,7 @@ __all__ = [
     "check_width",
     "hex_word",
     "shown",
+    "shown_hex",
     "to_word",
 ]
 
@@ -57,6 +58,11 @@ def shown(value: object) -> str:
     return repr(value)
 
 
+def shown_hex(number: int) -> str:
+    """Return an integer in hexadecimal for a message; of many digits, shortened."""
+    return shown(number) if number.bit_length() > _SHOWN_BITS else f"{number:#x}"
+
+
 def to_word(name: str, value: SupportsIndex, width: int, *, strict: bool = False) -> int:
     """Return ``value`` masked to ``width`` bits; ``name`` is what messages call it.
 
@@ -78,7 +84,7 @@ def to_word(name: str, value: SupportsIndex, width: int, *, strict: bool = False
         if not 0 <= number <= mask:
             raise ValueError(
                 f"{name} of a strict context of {width} bits must be between 0 and "
-                f"{hex_word(mask, width)}, not {number:#x}"
+                f"{hex_word(mask, width)}, not {shown_hex(number)}"
             )
     return number & mask
 

@@ -15,6 +15,7 @@ from typing import IO, Any, Final, TypeVar
 import click
 
 from ..ports import MAX_BAUD
+from ..words import shown_hex
 
 __all__ = [
     "CommandError",
@@ -220,7 +221,7 @@ def fits(value: int, width: int, name: str) -> int:
     """
     if not -(1 << width - 1) <= value < 1 << width:
         raise click.BadParameter(
-            f"{name} {value:#x} does not fit in the {width} bits of the context."
+            f"{name} {shown_hex(value)} does not fit in the {width} bits of the context."
         )
     return value & (1 << width) - 1
 
