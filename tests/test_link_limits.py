@@ -72,6 +72,44 @@ def test_every_later_frame_of_a_dead_link_stays_unsent():
     assert engine.next_deadline is None
 
 
+def test_a_timeout_shrinks_the_window_to_one_frame_and_each_step_forward_doubles_it():
+    line = make_line()
+    engine = line.connect()
+    mask = line.device.info.session
+    for number in range(40):
+        engine.submit(load(0, number))
+    sent = engine.output(line.now)
+    now = line.now
+    for _ in range(2):
+        now = engine.next_deadline
+        sent = engine.output(now)
+    # The oldest frame behind a delimiter and, from the second timeout on, INFO.
+    assert [bool(part) for part in sent.split(b"\0")] == [False, True, False, True, False]
+    acknowledged, steps = 0, []
+    while acknowledged < 40:
+        acknowledged += steps[-1] if steps else 1
+        reply = bytes([acknowledged, 0, Kind.ACK, acknowledged, 0, 0, 0])
+        engine.receive(seal(reply, mask), now)
+        steps.append(sum(map(bool, engine.output(now).split(b"\0"))))
+    assert steps == [2, 4, 8, 16, 9, 0]
+    assert engine.idle
+
+
+def test_eight_timeouts_send_the_oldest_frame_again_and_the_ninth_ends_the_link():
+    line = make_line()
+    engine = line.connect()
+    engine.submit(load(0, 1))
+    (frame, _) = engine.output(line.now).split(b"\0")
+    for number in range(1, 9):
+        assert engine.error is None
+        sent = engine.output(engine.next_deadline).split(b"\0")
+        assert sent.count(frame) == 1
+        assert engine.stats.retransmissions == number
+    assert engine.output(engine.next_deadline) == b""
+    assert isinstance(engine.error, LinkLostError)
+    assert engine.stats.timeouts == 9
+
+
 @pytest.mark.parametrize("byte_time", [1e-3, 3e-3])
 def test_a_line_hundreds_of_times_slower_than_its_rate_is_not_flooded(byte_time):
     line = make_line(DeviceModel(baud=3_000_000), byte_time=byte_time, delay=0.0)

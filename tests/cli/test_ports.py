@@ -114,6 +114,16 @@ def test_info_and_contexts_take_auto_and_tell_the_port(
     assert ports["/dev/ttyUSB1"].device.state(3) == 0x2A
 
 
+def test_the_demo_takes_auto_and_stays_at_the_port_that_it_led_to(
+    run: Run, ports: dict[str, IdealPort]
+) -> None:
+    ports["/dev/ttyUSB1"].device = DeviceModel(64, 16)
+    code, out, _ = run("demo", "--json", "--events", "20", "--port", "auto")
+    result = json.loads(out)
+    assert (code, result["port"], result["differences"]) == (0, "/dev/ttyUSB1", [])
+    assert not ports["/dev/ttyUSB1"].is_open
+
+
 def test_the_variable_may_say_auto(
     run: Run, ports: dict[str, IdealPort], monkeypatch: pytest.MonkeyPatch
 ) -> None:
