@@ -139,6 +139,16 @@ def test_a_configuration_is_compiled_once_and_its_progress_is_logged(
     assert end.startswith("Compiled in ")
 
 
+def test_who_sees_warnings_alone_is_told_that_it_takes_some_seconds(
+    compiled: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    library_of(OPTIONS)
+    library_of(OPTIONS)
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert record.getMessage().startswith("Compiling the gateware of icebreaker (1 contexts of ")
+
+
 @pytest.mark.parametrize("options", [{"contexts": 2}, {"width": 2}, {"baud": 1_000_000}])
 def test_another_device_is_compiled_anew(compiled: list[str], options: dict[str, int]) -> None:
     assert library_of(OPTIONS) != library_of(BoardOptions(**{"contexts": 1, "width": 1, **options}))

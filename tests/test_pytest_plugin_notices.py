@@ -78,6 +78,27 @@ def test_what_takes_long_is_said_at_once_and_not_again(
     assert logging.getLogger("atomik_sim").level == logging.NOTSET
 
 
+def test_a_worker_says_it_at_once_too(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(
+        f"""
+        import logging
+        from atomik_sim import testing
+
+        make_engine = testing.make_engine
+
+        def logging_first(options):
+            logging.getLogger("{LOGGER}").info("Compiling for %d contexts", options.contexts)
+            return make_engine(options)
+
+        testing.make_engine = logging_first
+        """
+    )
+    pytester.makepyfile("def test_it(atomik_board): pass")
+    result = pytester.runpytest_subprocess("-n1", "--atomik-engine=amaranth")
+    result.assert_outcomes(passed=1)
+    assert result.stderr.lines.count("atomik: Compiling for 16 contexts") == 1
+
+
 NO_COMPILER = (
     "atomik: The simulated board runs on Amaranth's simulator, hundreds of times slower than "
     "compiled gateware: CXX='no-such-compiler' names no program on the path"

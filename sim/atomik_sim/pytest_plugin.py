@@ -7,6 +7,7 @@ installed. So it imports nothing but the standard library and pytest before a fi
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -121,11 +122,16 @@ class _Relay(logging.Handler):
         terminal, capture = (
             plugins.getplugin(name) for name in ("terminalreporter", "capturemanager")
         )
-        if terminal is None or capture is None or hasattr(self._config, "workerinput"):
+        if capture is None:
             return
         with capture.global_and_fixture_disabled():
-            terminal.ensure_newline()
-            terminal.write_line(f"atomik: {message}")
+            if hasattr(self._config, "workerinput"):
+                # A worker of pytest-xdist has the terminal of the process that started it.
+                sys.stderr.write(f"\natomik: {message}\n")
+                sys.stderr.flush()
+            elif terminal is not None:
+                terminal.ensure_newline()
+                terminal.write_line(f"atomik: {message}")
 
 
 @contextmanager

@@ -38,6 +38,8 @@ __all__ = [
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 _LOGGERS: Final = ("atomik_fpga", "atomik_sim", "atomik_boards")
+#: Says that the gateware of a simulated board is compiled, which takes some seconds.
+_COMPILER_LOGGER: Final = "atomik_sim.cxxrtl"
 #: Seconds before progress is shown.
 _PATIENCE: Final = 0.5
 
@@ -236,6 +238,34 @@ def print_json(result: Mapping[str, Any]) -> None:
     click.echo(json.dumps(result))
 
 
+class _Steps(logging.Handler):
+    """Hands on what is logged to a function."""
+
+    def __init__(self, show: Callable[[int | str], None]) -> None:
+        super().__init__(logging.INFO)
+        self._show = show
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._show(record.getMessage())
+
+
+@contextmanager
+def _compiling(settings: Settings, show: Callable[[int | str], None]) -> Iterator[None]:
+    """Show what the compiler of the simulated board says, unless the log is shown as it is."""
+    if settings.verbosity > 0:
+        yield
+        return
+    logger, steps = logging.getLogger(_COMPILER_LOGGER), _Steps(show)
+    level = logger.level
+    logger.addHandler(steps)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        logger.removeHandler(steps)
+
+
 @contextmanager
 def working(
     settings: Settings, text: str, total: int | None = None
@@ -243,7 +273,8 @@ def working(
     """Show on stderr that something takes longer; nothing is left of it afterwards.
 
     Yields a function: an integer is how far it came of ``total``, a string what it does now. On
-    what is not a terminal there is nothing but the strings, a line each.
+    what is not a terminal there is nothing but the strings, a line each. That the gateware is
+    compiled is such a string too.
     """
     if settings.quiet or not sys.stderr.isatty():
 
@@ -251,7 +282,8 @@ def working(
             if isinstance(step, str):
                 settings.note(step)
 
-        yield line
+        with _compiling(settings, line):
+            yield line
         return
 
     from rich.console import Console
@@ -275,7 +307,8 @@ def working(
     patience = Timer(_PATIENCE, progress.start)
     patience.start()
     try:
-        yield show
+        with _compiling(settings, show):
+            yield show
     finally:
         patience.cancel()
         patience.join()

@@ -40,7 +40,8 @@ class BuildError(AtomikError, OSError):
 def library_of(options: BoardOptions) -> Path:
     """Return the compiled device of a board; the first time, that takes some seconds.
 
-    Progress goes to this module's logger.
+    Progress goes to this module's logger; where that shows no more than warnings, the word that it
+    begins is one.
 
     Raises
     ------
@@ -54,7 +55,9 @@ def library_of(options: BoardOptions) -> Path:
     compiler = find_compiler()
 
     def make(folder: Path) -> None:
-        _log.info(
+        _log.log(
+            # Whoever set up no logging waits all the same, and is told why.
+            logging.INFO if _log.isEnabledFor(logging.INFO) else logging.WARNING,
             "Compiling the gateware of %s (%d contexts of %d bits, %d baud): once, some seconds",
             options.board,
             options.contexts,
