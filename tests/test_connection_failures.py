@@ -171,6 +171,21 @@ def test_an_error_in_the_reader_wakes_who_waits(
     every_call_raises(connection, message)
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_ends_without_a_reason_leaves_nobody_waiting(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def leave(*_: Any) -> NoReturn:
+        raise SystemExit
+
+    monkeypatch.setattr(connection._engine, "receive", leave)
+    with pytest.raises(DriverError) as caught:
+        connection.read(0)
+    assert str(caught.value) == (
+        "The driver of ideal:// was interrupted in the midst of a call (SystemExit): " + UNKNOWN
+    )
+
+
 @pytest.mark.parametrize("where", ["output of the engine", "write of the port"])
 def test_an_error_while_frames_are_sent_is_raised_by_every_later_call(
     connection: Connection, port: FastPort, monkeypatch: pytest.MonkeyPatch, where: str

@@ -22,6 +22,7 @@ from atomik_fpga import (
     WrongDeviceError,
     connect,
     opening,
+    platforms,
 )
 from atomik_fpga.bridges import BRIDGES
 from atomik_fpga.discovery import choose
@@ -328,6 +329,21 @@ def test_the_board_table_says_which_rates_are_tried_first(
     assert opening.line_rates("/dev/ttyUSB0") == (1_000_000, 115_200, 3_000_000)
     assert opening.line_rates("/dev/ttyUSB1") == (115_200, 1_000_000)
     assert opening.line_rates("sim://") == (1_000_000,)
+
+
+def test_a_port_that_is_named_needs_no_list_of_ports(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def comports() -> list[Any]:
+        raise OSError("no sysfs")
+
+    machine.plug("/dev/ttyUSB1")
+    monkeypatch.setattr(platforms, "_LISTING_PAUSE", 0)
+    monkeypatch.setattr(serial.tools.list_ports, "comports", comports)
+    with connect("/dev/ttyUSB1") as connection:
+        assert connection.baud == 1_000_000
+    with pytest.raises(NoBoardError, match="Can't list the serial ports"):
+        connect("auto")
 
 
 def test_every_board_that_can_be_built_is_in_the_board_table() -> None:

@@ -204,8 +204,13 @@ class Channel:
     # Threads.
 
     def _run(self, work: Callable[[], None]) -> None:
-        with _Watch(self):
-            work()
+        try:
+            with _Watch(self):
+                work()
+        finally:
+            if not self._ending and self._error is None:
+                # Without an Exception, so nothing said why; nobody must wait for this thread.
+                self._fail(self._broken(SystemExit(f"{threading.current_thread().name} ended")))
         if work == self._read and self._error is not None:
             # At once: a port that was unplugged gets its name again only when nobody has it open.
             self._port.close()

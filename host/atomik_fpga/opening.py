@@ -7,7 +7,7 @@ import os
 from contextlib import ExitStack
 
 from .bridges import BRIDGES
-from .errors import UnsupportedPortError, WrongDeviceError
+from .errors import NoBoardError, UnsupportedPortError, WrongDeviceError
 from .link import Handshake, Session
 from .platforms import device_key, serial_ports
 from .protocol import Info
@@ -63,7 +63,13 @@ def line_rates(url: str) -> tuple[int, ...]:
         # The rate of its line is the far end's affair.
         return BAUD_RATES[:1]
     key = port_key(url)
-    for port in serial_ports():
+    try:
+        ports = serial_ports()
+    except NoBoardError as error:
+        # A port that is named needs no list.
+        _log.info("%s", error)
+        return BAUD_RATES
+    for port in ports:
         if device_key(port.name) == key and port.vendor is not None and port.product is not None:
             bridge = BRIDGES.get((port.vendor, port.product))
             if bridge is not None:

@@ -144,14 +144,15 @@ def serial_ports(platform: str = sys.platform) -> list[SerialPort]:
 
 
 def _listed() -> Iterable[Any]:
-    # Imported when it is needed: it takes longer than all the rest of the driver.
-    from serial.tools.list_ports import comports
-
     for remaining in reversed(range(_LISTINGS)):
         try:
+            # Imported when it is needed: it takes longer than all the rest of the driver, and there
+            # are systems for which there is none.
+            from serial.tools.list_ports import comports
+
             return list(comports())
-        except (*PORT_ERRORS, TypeError) as error:
-            # Something was unplugged after it had been found and before it was looked at.
+        except (*PORT_ERRORS, TypeError, ImportError) as error:
+            # As a rule something was unplugged after it was found and before it was looked at.
             if not remaining:
                 raise NoBoardError(
                     f"Can't list the serial ports ({error}): try again, or name the port, such as "
