@@ -121,6 +121,17 @@ def test_what_is_posted_goes_out_without_a_further_call(connection, port):
     wait_for(lambda: port.device.state(1) == 0x55)
 
 
+def test_what_is_posted_goes_out_within_10_ms(connection, port):
+    took = []
+    for number in range(1, 16):
+        posted = time.monotonic()
+        connection.accum(1, 1)
+        wait_for(lambda: port.device.opcount == number)  # noqa: B023 - called before it changes
+        took.append(time.monotonic() - posted)
+    # The median: a machine that has other work to do is late now and then.
+    assert sorted(took)[7] < 0.010
+
+
 def test_flush_returns_when_all_has_acted(connection, port):
     for number in range(1000):
         connection.accum(number % 40, 1)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import os
+import sys
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,6 +26,8 @@ from atomik_fpga.platforms import (
     example_port,
     explain_open_error,
     has_low_latency,
+    is_pty,
+    keep_others_out,
     serial_ports,
 )
 
@@ -168,6 +172,37 @@ def test_low_latency_is_asked_of_real_ports_on_linux_alone() -> None:
     assert not has_low_latency("/dev/pts/3", "linux")
     assert not has_low_latency("/dev/cu.usbserial-1", "darwin")
     assert not has_low_latency("COM6", "win32")
+
+
+def test_a_pseudo_terminal_is_told_by_its_name_on_each_system() -> None:
+    assert [is_pty(name) for name in ("/dev/pts/3", "/dev/ttys004")] == [True, True]
+    names = ("/dev/ttyUSB1", "/dev/ttyS0", "/dev/cu.usbserial-1", "/dev/pts/ptmx", "COM6")
+    assert not any(map(is_pty, names))
+
+
+#: Linux' request for the flag that keeps others out; Python has no name for it before 3.13.
+TIOCGEXCL = 0x80045440
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows needs no such call")
+def test_others_are_kept_out_of_a_terminal_and_what_is_none_is_an_error() -> None:
+    import fcntl
+
+    controller, terminal = os.openpty()
+    try:
+        keep_others_out(terminal)
+        if sys.platform == "linux":
+            # The superuser is let in, so the flag itself is looked at.
+            flag = fcntl.ioctl(terminal, TIOCGEXCL, bytes(4))
+            assert int.from_bytes(flag, sys.byteorder) == 1
+    finally:
+        os.close(terminal)
+        os.close(controller)
+    read, write = os.pipe()
+    with pytest.raises(OSError, match="ioctl"):
+        keep_others_out(read)
+    os.close(read)
+    os.close(write)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from typing import ClassVar
 
 import pytest
@@ -54,8 +55,26 @@ def test_a_real_port_is_opened_alone_and_with_low_latency(opened):
     assert (port.url, opened.url) == ("/dev/ttyUSB1", "/dev/ttyUSB1")
     assert opened.settings["baudrate"] == 115_200
     assert opened.settings["exclusive"] is True
-    assert opened.port.low_latency is True
+    assert opened.port.low_latency is (sys.platform == "linux")
     assert (opened.port.dtr, opened.port.rts, opened.port.is_open) == (False, False, True)
+
+
+def test_a_driver_that_can_not_keep_others_out_is_no_obstacle(opened, monkeypatch):
+    asked = []
+
+    def keep_others_out(descriptor):
+        asked.append(descriptor)
+        raise OSError("Inappropriate ioctl for device")
+
+    opened.port = RealPort()
+    opened.port.fileno = lambda: 77
+    monkeypatch.setattr("atomik_fpga.transport.keep_others_out", keep_others_out)
+    open_port("/dev/ttyUSB1", 115_200)
+    assert asked == [77]
+    # One wish that is not fulfilled does not take the other one with it.
+    assert opened.port.low_latency is (sys.platform == "linux")
+    open_port("/dev/pts/0", 115_200)
+    assert asked == [77]
 
 
 def test_a_url_is_opened_without_what_only_real_ports_have(opened):

@@ -32,17 +32,36 @@ __all__ = [
     "example_port",
     "explain_open_error",
     "has_low_latency",
+    "is_pty",
     "is_url",
+    "keep_others_out",
     "serial_ports",
 ]
 
 if sys.platform == "win32":
     _SYSTEM_ERRORS: tuple[type[Exception], ...] = ()
+
+    def keep_others_out(descriptor: int) -> None:
+        """Do nothing: Windows opens a serial port for one program alone."""
 else:
+    import fcntl
     import termios
 
     # Not an OSError; pyserial lets it through where it sets a terminal up or empties its buffers.
     _SYSTEM_ERRORS = (termios.error,)
+
+    def keep_others_out(descriptor: int) -> None:
+        """Let the system refuse the port to programs that don't look at its lock.
+
+        Until it is closed; the superuser is let in all the same.
+
+        Raises
+        ------
+        OSError
+            If this is no terminal, or its driver can't do that.
+        """
+        fcntl.ioctl(descriptor, termios.TIOCEXCL)
+
 
 #: What pyserial raises, on any system, when a port fails or can't do what is asked of it.
 PORT_ERRORS: Final = (OSError, ValueError, OverflowError, *_SYSTEM_ERRORS)
@@ -89,10 +108,15 @@ def device_key(port: str, platform: str = sys.platform) -> str:
     return os.path.realpath(device_name(port, platform))
 
 
+def is_pty(port: str) -> bool:
+    """Return whether this is a pseudo-terminal: a port in name alone."""
+    names = (port, os.path.realpath(port))
+    return any(re.match(r"/dev/(pts/|ttys)[0-9]", name) is not None for name in names)
+
+
 def has_low_latency(port: str, platform: str = sys.platform) -> bool:
     """Return whether the system can be asked not to hold bytes of this real port back."""
-    names = (port, os.path.realpath(port))
-    return platform == "linux" and not any(name.startswith("/dev/pts/") for name in names)
+    return platform == "linux" and not is_pty(port)
 
 
 # Lists.

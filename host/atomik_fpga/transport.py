@@ -18,7 +18,9 @@ from .platforms import (
     device_name,
     explain_open_error,
     has_low_latency,
+    is_pty,
     is_url,
+    keep_others_out,
 )
 
 __all__ = ["Port", "has_rate", "open_port", "port_key"]
@@ -239,10 +241,20 @@ def open_port(url: str, baud: int) -> Port:
         device.open()
     except PORT_ERRORS as error:
         raise explain_open_error(url, error) from error
-    if real and has_low_latency(url) and hasattr(device, "set_low_latency_mode"):
-        try:
-            device.set_low_latency_mode(True)
-        except PORT_ERRORS as error:
-            # Not every driver offers it; the link works without, at its latency timer's pace.
-            _log.info("no low-latency mode on %s: %s", url, error)
+    if real and not is_pty(url):
+        _settle(url, device)
     return Port(url, device)
+
+
+def _settle(url: str, device: Any) -> None:
+    """Make the best of a real port that is open: what its driver does not offer is done without."""
+    wishes: list[tuple[str, Callable[[], object]]] = []
+    if hasattr(device, "fileno"):
+        wishes.append(("exclusion of others", lambda: keep_others_out(device.fileno())))
+    if has_low_latency(url) and hasattr(device, "set_low_latency_mode"):
+        wishes.append(("low-latency mode", lambda: device.set_low_latency_mode(True)))
+    for name, fulfil in wishes:
+        try:
+            fulfil()
+        except PORT_ERRORS as error:
+            _log.info("no %s on %s: %s", name, url, error)
