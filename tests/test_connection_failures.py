@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
-import textwrap
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
@@ -19,6 +15,7 @@ from atomik_fpga.errors import AtomikError, ClosedError, DriverError
 from atomik_fpga.protocol import Op
 from atomik_sim.model import DeviceModel
 
+from .connection_bench import run_script, wait_for
 from .ideal_peer import FastPort
 
 URL = "ideal://"
@@ -48,13 +45,6 @@ def connection(port: FastPort) -> Iterator[Connection]:
         made.close()
     except AtomikError:
         assert isinstance(made.error, ClosedError)
-
-
-def wait_for(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "It never came"
-        time.sleep(0.001)
 
 
 CALLS: dict[str, Callable[[Connection], object]] = {
@@ -310,14 +300,7 @@ def run(script: str) -> subprocess.CompletedProcess[str]:
 
         from atomik_fpga.connection import connect
     """
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-c", textwrap.dedent(prelude) + textwrap.dedent(script)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        cwd=os.path.dirname(os.path.dirname(__file__)),
-    )
+    return run_script(prelude, script)
 
 
 @pytest.mark.parametrize("error", ["ZeroDivisionError", "KeyboardInterrupt"])

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
-import textwrap
 import threading
-import time
 
 import pytest
 import serial
@@ -23,6 +20,7 @@ from atomik_fpga.errors import (
 )
 from atomik_sim.model import DeviceModel
 
+from .connection_bench import run_script, wait_for
 from .ideal_peer import FastPort
 
 URL = "ideal://"
@@ -45,13 +43,6 @@ def connection(port):
         made.close()
     except AtomikError:
         assert isinstance(made.error, ClosedError)
-
-
-def wait_for(condition):
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "It never came"
-        time.sleep(0.001)
 
 
 # Sharing.
@@ -274,14 +265,7 @@ def run(script: str) -> subprocess.CompletedProcess[str]:
         from atomik_fpga.connection import connect
         from atomik_fpga.errors import AtomikError
     """
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-c", textwrap.dedent(prelude) + textwrap.dedent(script)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        cwd=os.path.dirname(os.path.dirname(__file__)),
-    )
+    return run_script(prelude, script)
 
 
 def test_what_was_posted_is_flushed_at_exit():
