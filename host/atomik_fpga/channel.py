@@ -93,7 +93,7 @@ class Channel:
 
     def flush(self) -> None:
         """Return when all that was posted has acted."""
-        with self._turn:
+        with self._lock, self._turn:
             self._post(self._builder.seal())
             target = self._engine.submitted
         self._pump()
@@ -317,6 +317,7 @@ class _Turn:
     """A call's turn to change the state of a channel, or the error that stands against it.
 
     An error inside, or an interrupt, may have left half of the change behind: it ends the channel.
+    The lock is taken around it and not by it, since an interrupt in between would leave it locked.
     """
 
     __slots__ = ("_channel",)
@@ -325,13 +326,8 @@ class _Turn:
         self._channel = channel
 
     def __enter__(self) -> None:
-        channel = self._channel
-        channel._lock.acquire()
-        if channel._error is not None:
-            try:
-                channel._check()
-            finally:
-                channel._lock.release()
+        if self._channel._error is not None:
+            self._channel._check()
 
     def __exit__(
         self,
@@ -339,15 +335,12 @@ class _Turn:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if error is None or isinstance(error, AtomikError):
+            return
         channel = self._channel
-        broken = None
-        try:
-            if error is not None and not isinstance(error, AtomikError):
-                broken = channel._broken(error)
-                channel._stop_with(broken)
-        finally:
-            channel._lock.release()
-        if broken is not None and isinstance(error, Exception):
+        broken = channel._broken(error)
+        channel._stop_with(broken)
+        if isinstance(error, Exception):
             channel._raised = True
             raise broken from error
 

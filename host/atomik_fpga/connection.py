@@ -177,7 +177,7 @@ class Connection(Ops):
         NoFreeContextError
             If there is none.
         """
-        with self._turn:
+        with self._lock, self._turn:
             return self._addresses.allocate()
 
     def allocate_run(self, count: int) -> int:
@@ -188,7 +188,7 @@ class Connection(Ops):
         NoFreeContextError
             If there are no such.
         """
-        with self._turn:
+        with self._lock, self._turn:
             return self._addresses.allocate_run(count)
 
     def claim(self, address: SupportsIndex) -> int:
@@ -214,7 +214,7 @@ class Connection(Ops):
         for address in addresses[:1], addresses[-1:]:
             for number in address:
                 self._check_address(number)
-        with self._turn:
+        with self._lock, self._turn:
             self._addresses.claim(addresses)
 
     def release(self, address: int) -> None:

@@ -77,7 +77,7 @@ class Ops(Channel):
         """Post R := ``value``, A := 0."""
         address = self._check_address(address)
         value = self._check_operand(value)
-        with self._turn:
+        with self._lock, self._turn:
             full = self._builder.load(address, value)
             self._post(full)
         if full is not None:
@@ -86,7 +86,7 @@ class Ops(Channel):
 
     def clear(self) -> None:
         """Post R := 0, A := 0 for every context of the device."""
-        with self._turn:
+        with self._lock, self._turn:
             full = self._builder.clear()
             self._post(full)
         if full is not None:
@@ -137,7 +137,7 @@ class Ops(Channel):
         """Post an op for each pair, and wait for room after each frame."""
         start = 0
         while start < len(addresses):
-            with self._turn:
+            with self._lock, self._turn:
                 for position in range(start, len(addresses)):
                     full = post(addresses[position], operands[position])
                     if full is not None:
@@ -151,7 +151,7 @@ class Ops(Channel):
     def _post_frames(self, frames: Iterator[Payload]) -> None:
         """Post frames behind what is held, and wait for room after each batch of them."""
         while batch := list(islice(frames, self._batch)):
-            with self._turn:
+            with self._lock, self._turn:
                 held = self._builder.seal()
                 if held is not None:
                     self._engine.submit(held)
@@ -245,13 +245,13 @@ class Ops(Channel):
 
     def _ask_each(self, op: Op, reads: Sequence[tuple[int, int]]) -> list[Reply]:
         """Submit replying runs behind all that is posted; the engine keeps the slots filled."""
-        with self._turn:
+        with self._lock, self._turn:
             replies = [self._ask(op, first, count) for first, count in reads]
         self._pump()
         return replies
 
     def _exchange(self, op: Op, address: int, operands: Sequence[int] = ()) -> list[int]:
-        with self._turn:
+        with self._lock, self._turn:
             reply = self._ask(op, address, 1, operands)
         self._pump()
         return self._await(reply)
