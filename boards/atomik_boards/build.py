@@ -7,7 +7,7 @@ import importlib
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import atomik_fpga
 from atomik_fpga.protocol import VERSION_MAJOR, VERSION_MINOR
 
 from .catalog import Board, Family, find_board
-from .design import Design, plan_design
+from .design import Design, Fabric, plan_design
 from .errors import BuildError
 from .run import Progress, run_steps
 from .timing import ClockResult, check_timing
@@ -61,6 +61,7 @@ def build_board(
     width: int | None = None,
     seed: int | None = None,
     lanes: int | None = None,
+    fabric: Fabric | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> BuildResult:
     """Build the device for ``board``.
@@ -76,6 +77,8 @@ def build_board(
         an earlier build are removed from it first.
     freq, baud, contexts, width, seed, lanes : int or None
         As in `plan_design`: hertz, bit/s, contexts, bits, seed of place and route, lanes of banks.
+    fabric : Fabric or None
+        A component of one's own beside the device, and its pins.
     progress : callable or None
         Called with one line of text at the start of each phase.
 
@@ -98,6 +101,7 @@ def build_board(
     design = plan_design(
         board, freq=freq, baud=baud, contexts=contexts, width=width, seed=seed, lanes=lanes
     )
+    design = replace(design, fabric=fabric)
     tools = find_tools(board.family)
     folder = Path("build", board.name) if out is None else Path(out)
     folder = folder.absolute()
@@ -152,6 +156,8 @@ def _prepare(design: Design, *, build_id: int) -> dict[str, str]:
     """Return the files of a build by name: netlist, constraints, scripts."""
     module, _, name = design.board.platform.partition(":")
     platform = getattr(importlib.import_module(module), name)()
+    if design.fabric is not None:
+        platform.add_resources(design.fabric.resources)
     options = f"--seed {design.seed} --report {_REPORT} --timing-allow-fail"
     plan = platform.prepare(
         BoardTop(design, build_id=build_id),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
+from typing import Any
 
 from atomik_fpga.protocol import (
     BANK_REGISTERS,
@@ -14,11 +16,11 @@ from atomik_fpga.protocol import (
 )
 from atomik_hdl.uart import BaudPlan
 
-from .catalog import Board, Family
+from .catalog import Board, Family, Resource
 from .errors import BaudError, BuildError, ClockError
 from .pll import Pll, plan_ecp5_pll, plan_ice40_pll
 
-__all__ = ["ClockPlan", "Design", "plan_clock", "plan_design"]
+__all__ = ["ClockPlan", "Design", "Fabric", "plan_clock", "plan_design"]
 
 #: The receiver works from 4 clocks a bit on, and tolerates more baud error from 8 on.
 _MIN_CLOCKS_A_BIT = 4
@@ -47,6 +49,27 @@ class ClockPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class Fabric:
+    """A component of one's own beside the device, and what its pins are on a board.
+
+    Attributes
+    ----------
+    make : callable
+        Called with the fabric clock in hertz, bits a context and contexts; returns the component,
+        as `atomik_hdl.fabric.FabricDevice` takes it. A build calls it more than once.
+    pins : sequence of Resource
+        Name and number of inputs of the board, bit 0 of the component's ``pins`` first. One of
+        several pins is as many bits.
+    resources : sequence
+        ``amaranth.build`` resources that the board's platform gets beside its own.
+    """
+
+    make: Callable[[int, int, int], Any]
+    pins: Sequence[Resource]
+    resources: Sequence[Any] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Design:
     """A device on a board.
 
@@ -64,6 +87,8 @@ class Design:
         Of place and route.
     lanes : int
         Of banks with an engine beside the table; 0 for none.
+    fabric : Fabric or None
+        A component of one's own.
     """
 
     board: Board
@@ -74,6 +99,7 @@ class Design:
     width: int
     seed: int
     lanes: int = 0
+    fabric: Fabric | None = None
 
 
 def plan_design(

@@ -6,9 +6,11 @@ from amaranth import *
 from amaranth.lib import io, wiring
 
 from atomik_hdl.device import DeltaDevice
+from atomik_hdl.fabric import FabricDevice
 
 from .clocking import ClockGenerator
-from .design import Design
+from .design import Design, Fabric
+from .errors import BuildError
 
 __all__ = ["BoardTop"]
 
@@ -19,7 +21,8 @@ _BLINK_SECONDS = 0.04
 class BoardTop(wiring.Component):
     """`DeltaDevice` on a board: UART on its pins, lamps, reset button.
 
-    The fabric port is unused. Elaborates for the board's platform only.
+    The fabric port is unused, or has the design's own component. Elaborates for the board's
+    platform only.
 
     Parameters
     ----------
@@ -52,7 +55,7 @@ class BoardTop(wiring.Component):
             m.submodules.reset_pin = reset_pin = io.Buffer("i", reset)
             m.d.comb += clocking.request.eq(reset_pin.i)
 
-        m.submodules.device = device = DeltaDevice(
+        device: Any = DeltaDevice(
             clock.hz,
             self._design.baud,
             self._design.width,
@@ -61,6 +64,9 @@ class BoardTop(wiring.Component):
             build_id=self._build_id,
             lanes=self._design.lanes,
         )
+        if self._design.fabric is not None:
+            device = self._beside(m, platform, device, self._design.fabric)
+        m.submodules.device = device
         uart = platform.request(*board.uart, dir="-")
         m.submodules.rx_pin = rx_pin = io.Buffer("i", uart.rx)
         m.submodules.tx_pin = tx_pin = io.Buffer("o", uart.tx)
@@ -77,6 +83,23 @@ class BoardTop(wiring.Component):
             m.d.comb += buffer.o.eq(lamps[lamp])
 
         return m
+
+    def _beside(self, m: Module, platform: Any, device: Any, fabric: Fabric) -> FabricDevice:
+        """Return the device with the component beside it, whose pins are those of the board."""
+        design = self._design
+        whole = FabricDevice(device, fabric.make(design.clock.hz, design.width, design.contexts))
+        levels = []
+        for name, number in fabric.pins:
+            pin = platform.request(name, number, dir="-")
+            m.submodules[f"fabric_{name}_{number}"] = buffer = io.Buffer("i", pin)
+            levels.append(buffer.i)
+        pins = Cat(*levels)
+        if len(pins) != len(whole.pins):
+            raise BuildError(
+                f"The fabric has {len(whole.pins)} pins, and the board's resources {len(pins)}"
+            )
+        m.d.comb += whole.pins.eq(pins)
+        return whole
 
     def _stretch(self, m: Module, busy: Signal, hz: int) -> Signal:
         """A signal that follows ``busy`` at a pace that an eye can see."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from .device import make_device
 from .options import BoardOptions
@@ -18,16 +19,26 @@ class AmaranthEngine:
     Parameters
     ----------
     options : BoardOptions
+    device : elaboratable or None
+        With the pins of `DeltaDevice`; None for that.
+    scheduler : callable
+        Makes what runs it, of the device.
     """
 
     name = "amaranth"
     #: Answers should not wait for what is sent after their questions.
     batch = 1
 
-    def __init__(self, options: BoardOptions) -> None:
+    def __init__(
+        self,
+        options: BoardOptions,
+        device: Any = None,
+        scheduler: Callable[[Any], Scheduler] = Scheduler,
+    ) -> None:
         frequency = options.clock_frequency
-        device = make_device(options)
-        self._scheduler = Scheduler(device)
+        if device is None:
+            device = make_device(options)
+        self._scheduler = scheduler(device)
         self._rx = self._scheduler.slot(device.rx)
         self._tx = self._scheduler.slot(device.tx)
         self._busy = self._scheduler.slot(device.busy)

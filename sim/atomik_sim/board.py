@@ -42,8 +42,8 @@ class SimBoard:
 
     The device runs in a thread of its own: from the first use on, until `close`, or until it has
     nothing left to do after `release`. While it is idle its clock is stopped, which costs no
-    processor time. The device has no timers, and nothing is connected to its fabric port: skipping
-    clocks in which nothing can happen changes nothing of what it does afterwards.
+    processor time. The device has no timers, and an engine is idle only when what is beside it is
+    at rest too: skipping clocks in which nothing can happen changes nothing of what comes after.
 
     Parameters
     ----------

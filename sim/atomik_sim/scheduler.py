@@ -66,6 +66,11 @@ class Scheduler:
             slot.update(value)
             self.settle()
 
+    @property
+    def settled(self) -> bool:
+        """No clock would change anything before an input does."""
+        return not any(process.runnable for process in self._registers)
+
     def clock(self) -> None:
         """Run for one clock: an edge, and all that follows from it."""
         for process in self._registers:
