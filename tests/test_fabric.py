@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
@@ -37,6 +38,8 @@ EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "fabric"
 SETTLE = 5e-6
 #: Clocks of that, at 12 MHz.
 CLOCKS = 60
+#: Seconds after which the example counts as stuck.
+DEADLINE = 120
 
 
 @pytest.fixture
@@ -209,6 +212,9 @@ def test_the_simulation_and_the_watching_script_run_in_two_processes():
         cwd=EXAMPLE,
     ) as simulation:
         watch = None
+        # A process that says nothing is ended, and its line is empty then.
+        deadline = threading.Timer(DEADLINE, simulation.kill)
+        deadline.start()
         try:
             name, _, url = simulation.stdout.readline().strip().partition("=")
             assert name == "ATOMIK_PORT"
@@ -220,6 +226,7 @@ def test_the_simulation_and_the_watching_script_run_in_two_processes():
             )
             seen = [list(map(int, watch.stdout.readline().split())) for _ in range(3)]
         finally:
+            deadline.cancel()
             for process in filter(None, (watch, simulation)):
                 process.send_signal(signal.SIGTERM)
             if watch is not None:

@@ -187,7 +187,7 @@ def test_another_major_version_is_refused(major, which):
     handshake = identify(device)
     assert isinstance(handshake.error, ProtocolVersionError)
     assert str(handshake.error) == (
-        f"The device speaks protocol {major}.3, this driver 1.0: update the {which}"
+        f"The device speaks protocol {major}.3, this driver 1.1: update the {which}"
     )
 
 
