@@ -1,7 +1,9 @@
 """Proofs about `DeltaBanks` and what merges its lanes.
 
-What a group does is proven for each size that occurs; a chain of any length is those groups in a
-row. That the groups are put together right, and all of it, is proven for some numbers of lanes.
+What a group does is proven for each size that occurs, that groups and levels are put together right
+for some numbers of lanes, and what the context makes of merged words and tokens for the latencies
+up to that of the most lanes. The three compose: a chain of any length is groups in a row, and what
+is claimed of the context holds whatever its words are. All of it at once is proven for some sizes.
 """
 
 from __future__ import annotations
@@ -11,7 +13,13 @@ from collections.abc import Callable
 from atomik_hdl.banks import DeltaBanks
 from atomik_hdl.merge import LaneGroup, MergeChain, MergeTree
 
-from .banks_spec import GroupContract, MergedWord, OneWordBanks, ResponsesHold
+from .banks_spec import (
+    GroupContract,
+    MergedWord,
+    OneWordBanks,
+    OneWordContext,
+    ResponsesHold,
+)
 from .mutation import Mutation
 from .registry import Proof
 from .spec import Spec
@@ -68,6 +76,7 @@ _TREE = Mutation(
 #: Sizes, as width and banks, and those of them that pytest proves too.
 _SMALL = ((1, 1), (1, 13), (8, 1), (8, 3), (8, 4), (8, 5), (8, 9), (8, 13))
 _QUICK = ((8, 5),)
+_CLOSED = Mutation("opens no port after a reset", " | ~fresh[0])", ")")
 _LATER = "group g of a chain is g cycles later than group 0"
 _SKEW = Mutation("tells the skew of a tree", "return group\n", "return 0\n")
 
@@ -99,6 +108,22 @@ def _group(width: int, banks: int) -> Proof:
     return _proof(claim, LaneGroup, GroupContract, fault, width=width, banks=banks)
 
 
+def _context(
+    width: int, latency: int, fault: Mutation = _PROPERTIES[0][2], *, thorough: bool = False
+) -> Proof:
+    claim = "each response equals the one-word model's of the merged words it covers, in exact time"
+    return Proof(
+        claim,
+        DeltaBanks,
+        OneWordContext,
+        {"width": width, "latency": latency},
+        fault,
+        induction_depth=2,
+        mutant_depth=min(latency, 8) + 8,
+        thorough=thorough,
+    )
+
+
 def _banks(
     claimed: tuple[str, type[Spec], Mutation],
     width: int,
@@ -124,6 +149,11 @@ PROOFS = (
         )
         for banks in sizes
     ),
+    # Of the shortest way there is, of the most lanes in a tree, and of the most in a chain, where
+    # only a fault that shows before the first response is looked for.
+    _context(8, 2),
+    _context(8, 6, thorough=True),
+    _context(1, 172, _CLOSED, thorough=True),
     _proof(_LATER, MergeChain, MergedWord, _SKEW, width=8, banks=33),
     *(
         _banks(_PROPERTIES[0], width, banks, topology, thorough=(width, banks) not in _QUICK)

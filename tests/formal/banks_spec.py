@@ -6,17 +6,19 @@ induction is as deep as the way is long, so all that is in them came in within i
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import reduce
 from operator import or_, xor
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib import data
+from amaranth.asserts import AnySeq
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
 
 from .spec import Spec, free_inputs
 
-__all__ = ["GroupContract", "MergedWord", "OneWordBanks", "ResponsesHold"]
+__all__ = ["GroupContract", "MergedWord", "OneWordBanks", "OneWordContext", "ResponsesHold"]
 
 _PORTS = ("read", "swap")
 
@@ -86,10 +88,17 @@ class MergedWord(Spec):
 class _BanksSpec(Spec):
     """One `DeltaBanks` or a mutant of it, with the registers of its ports."""
 
-    def __init__(self, component: Any, width: int, banks: int, topology: str) -> None:
+    def __init__(
+        self,
+        component: Any,
+        width: int,
+        banks: int,
+        topology: str,
+        registers: Mapping[str, int] | None = None,
+    ) -> None:
         self.width = width
         design = component(width, banks, topology=topology)
-        shapes: dict[str, Any] = {"state": width, "accumulator": width}
+        shapes: dict[str, Any] = {"state": width, "accumulator": width, **(registers or {})}
         shapes["fresh"] = design.latency - 3
         shapes |= {f"{port}_token": design.latency - 1 for port in ("load", *_PORTS)}
         shapes |= {f"{port}_{name}": 1 for port in _PORTS for name in ("full", "back")}
@@ -131,15 +140,11 @@ class OneWordBanks(_BanksSpec):
             self.claim(m, lane.ready)
         lag = banks.latency - 1
 
-        age = Signal(range(banks.groups + 1))
-        m.d.sync += age.eq(Mux(age == banks.groups, age, age + 1))
-        covered = []
-        groups = _by_group(m, banks, banks.group_of, banks.groups, self.width)
-        for number, group in enumerate(groups):
-            skew = banks.skew(number)
-            counted = Signal(self.width, name=f"counted{number}")
-            m.d.comb += counted.eq(Mux(age >= skew, group, 0))
-            covered.append(_delayed(m, counted, lag - 1 - skew, f"group{number}", reset=True)[-1])
+        # Cycles since the reset, as far as they matter.
+        age = Signal(range(self.matures + 1))
+        m.d.sync += age.eq(Mux(age == self.matures, age, age + 1))
+        self.lemma(m, age <= self.matures)
+        covered = self.covered(m, age, lag)
 
         request = Signal(
             data.StructLayout(
@@ -157,8 +162,9 @@ class OneWordBanks(_BanksSpec):
         views = [data.View(request.shape(), token) for token in tokens]
 
         reference, accumulator = Signal(self.width), Signal(self.width)
-        self._step(m, views[-1], reduce(xor, covered), reference, accumulator)
+        self._step(m, views[-1], covered, reference, accumulator)
         self.one_token_a_port(m)
+        self.couple(m, age, views, covered)
         self.lemma(m, self.register("p", "state") == reference ^ accumulator)
         self.lemma(m, self.register("p", "accumulator") == accumulator)
 
@@ -177,11 +183,33 @@ class OneWordBanks(_BanksSpec):
             ]
             self.claim(m, response.valid == waits)
             self.claim(m, getattr(banks, port).ready == ((age > 0) & ~busy))
+            self.lemma(m, self.register("p", f"{port}_back") == was_taken)
             for field, value in (("state", reference ^ accumulator), ("accumulator", accumulator)):
                 expected = Signal(self.width, name=f"{port}_{field}")
                 with m.If(due):
                     m.d.sync += expected.eq(value)
                 self.claim(m, ~response.valid | (response.payload[field] == expected))
+
+    @property
+    def matures(self) -> int:
+        """After how many cycles without a reset every group counts."""
+        groups: int = self.designs["p"].groups
+        return groups
+
+    def covered(self, m: Module, age: Any, lag: int) -> Any:
+        """Return what the groups accepted at their skews, ``lag`` - 1 cycles after group 0 did."""
+        banks = self.designs["p"]
+        parts = []
+        groups = _by_group(m, banks, banks.group_of, banks.groups, self.width)
+        for number, group in enumerate(groups):
+            skew = banks.skew(number)
+            counted = Signal(self.width, name=f"counted{number}")
+            m.d.comb += counted.eq(Mux(age >= skew, group, 0))
+            parts.append(_delayed(m, counted, lag - 1 - skew, f"group{number}", reset=True)[-1])
+        return reduce(xor, parts)
+
+    def couple(self, m: Module, age: Any, views: Any, covered: Any) -> None:
+        """State what the registers on the way hold, where the induction is less deep than that."""
 
     def _step(self, m: Module, token: Any, covered: Any, reference: Any, accumulator: Any) -> None:
         """Let the tokens of a cycle act in their order, and then the next cycle's deltas."""
@@ -191,6 +219,82 @@ class OneWordBanks(_BanksSpec):
         with m.If(token.load):
             m.d.sync += reference.eq(token.value)
         m.d.sync += accumulator.eq(Mux(token.load | token.swap, 0, accumulator) ^ covered)
+
+
+class _AnyMerge(wiring.Component):
+    """Stands for whatever merges lanes with a given latency: each of its words is free.
+
+    What it replaces is beside it, with nothing connected.
+    """
+
+    def __init__(self, replaced: Any, width: int, latency: int) -> None:
+        self.replaced = replaced
+        self.width, self.latency, self.groups = width, latency, 1
+        super().__init__({"lanes": In(stream.Signature(width)).array(1), "o": Out(width)})
+
+    def skew(self, group: int) -> int:
+        """Return 0: what a word covers is the merge's business."""
+        return 0
+
+    def group_of(self, lane: int) -> int:
+        """Return 0: there is one group."""
+        return 0
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.replaced = self.replaced
+        m.d.comb += [self.lanes[0].ready.eq(1), self.o.eq(AnySeq(self.width))]
+        return m
+
+
+class OneWordContext(OneWordBanks):
+    """Each response is what the algebra's table says of exactly the merged words that are covered.
+
+    What merges the lanes is left open but for its latency. A word that comes ``latency`` cycles
+    after a token covers the same cycle as it; it counts unless that cycle was before the end of a
+    reset. With `GroupContract` and `MergedWord`, which say what a word is, this is `OneWordBanks`
+    for as many lanes as that latency belongs to.
+    """
+
+    def __init__(self, component: Any, width: int, latency: int) -> None:
+        def with_any_merge(width: int, banks: int, *, topology: str) -> Any:
+            design = component(width, banks, topology=topology)
+            design._merge = _AnyMerge(design._merge, width, latency)
+            return design
+
+        self.merge_latency = latency
+        more = {"clear": 1, "replace": 1, "value": width, "delta": width, "load": width}
+        super().__init__(with_any_merge, width, 1, "chain", {**more, "swap": width + 1})
+
+    @property
+    def matures(self) -> int:
+        """After how many cycles without a reset the merged words count."""
+        return self.merge_latency
+
+    def covered(self, m: Module, age: Any, lag: int) -> Any:
+        """Return the merged word of the cycle before, if it counts."""
+        counted = Signal(self.width)
+        word = self.designs["p"]._merge.o
+        m.d.sync += counted.eq(Mux(age >= self.merge_latency, word, 0))
+        return counted
+
+    def couple(self, m: Module, age: Any, views: Any, covered: Any) -> None:
+        """State that each token is where the model's is, and each payload what came with it."""
+        last = views[-1]
+        fresh = self.register("p", "fresh")
+        self.lemma(m, fresh == Cat(age > n for n in range(self.merge_latency)))
+        for port in ("load", *_PORTS):
+            token = self.register("p", f"{port}_token")
+            self.lemma(m, token == Cat(getattr(view, port) for view in views[1:]))
+        for view in views[1:]:
+            self.lemma(m, ~view.load | (self.register("p", "load") == view.value))
+            self.lemma(m, ~view.swap | (self.register("p", "swap") == view.swap_to))
+        replaces = last.load | (last.swap & ~last.swap_to[0])
+        value = Mux(last.load, last.value, last.swap_to[1:])
+        self.lemma(m, self.register("p", "clear") == (last.load | last.swap))
+        self.lemma(m, self.register("p", "replace") == replaces)
+        self.lemma(m, ~replaces | (self.register("p", "value") == value))
+        self.lemma(m, self.register("p", "delta") == covered)
 
 
 class ResponsesHold(_BanksSpec):
