@@ -15,6 +15,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from atomik_hdl.banks import DeltaBanks
+from atomik_hdl.merge import MergeChain, MergeTree
 from tests.banks_bench import KEEP, RESPONDING, Cycle, covered_answers, group_size, play
 from tests.simulate import simulate
 
@@ -321,6 +322,36 @@ def test_random_traffic_with_random_stalls(
         assert min(map(len, record.answers.values())) > cycles // 30
 
     run(dut, bench, tmp_path)
+
+
+@pytest.mark.parametrize(("merge", "size", "latency"), [(MergeChain, 6, 172), (MergeTree, 1024, 6)])
+def test_each_of_1024_lanes_adds_its_delta_to_the_word_of_its_cycle_and_skew(
+    merge: type, size: int, latency: int, tmp_path: Path
+) -> None:
+    # XORs and registers are linear: what one delta of each lane does is all that a merge does.
+    banks = 1024
+    dut = merge(6, banks)
+    assert dut.latency == latency
+    # Six lanes at a time, each with a bit of its own, so that time and bit tell the lane.
+    script: dict[int, list[int]] = {}
+    for lane in range(banks):
+        script.setdefault(lane // 6 + lane // size, []).append(lane)
+    words = []
+
+    async def bench(ctx: Any) -> None:
+        for time in range(banks // 6 + latency + 10):
+            for lane in script.get(time - 1, ()):
+                ctx.set(dut.lanes[lane].valid, 0)
+            for lane in script.get(time, ()):
+                ctx.set(dut.lanes[lane].valid, 1)
+                ctx.set(dut.lanes[lane].payload, 1 << lane % 6)
+            words.append(ctx.get(dut.o))
+            await ctx.tick()
+
+    simulate(dut, bench, deadline=400, tmp_path=tmp_path)
+    full = [0b111111] * (banks // 6)
+    assert words[:-9] == [0] * latency + full + [0b1111]
+    assert not any(words[-9:])
 
 
 @pytest.mark.parametrize("topology", TOPOLOGIES)
