@@ -20,8 +20,9 @@ __all__ = ["main"]
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tests.formal",
-        description="Prove the properties of the gateware by k-induction, for unbounded time, and "
-        "show for each that a faulty design fails it.",
+        description="Prove the properties of the gateware, by k-induction for unbounded time or, "
+        "where it says so, for some cycles from power-up or from any state; and show for each that "
+        "a faulty design fails it.",
         epilog="Exit code: 0 if all are proven and all faulty designs failed, 1 if not, "
         "2 for a wrong command line, 3 if a tool is missing or gave no verdict.",
     )
@@ -35,7 +36,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _line(outcome: Outcome) -> str:
     proof = outcome.proof
-    verdict = "proven, unbounded" if outcome.proven else "NOT PROVEN"
+    verdict = f"proven, {proof.bound_in_words}" if outcome.proven else "NOT PROVEN"
     mutant = "mutant failed" if outcome.mutant_failed else "MUTANT PASSED"
     return (
         f"{proof.name}\n    {verdict}, {outcome.seconds:.1f} s; "
@@ -64,8 +65,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not chosen:
         parser.error(f"no proof has {options.k!r} in its name; --list shows the names")
     if options.list:
-        names = [proof.name for proof in chosen]
-        print(json.dumps(names, indent=2) if options.json else "\n".join(names))
+        bounds = {proof.name: proof.bound_in_words for proof in chosen}
+        lines = [f"{name} [{bound}]" for name, bound in bounds.items()]
+        print(json.dumps([*bounds], indent=2) if options.json else "\n".join(lines))
         return 0
 
     outcomes = []

