@@ -53,6 +53,8 @@ class Channel:
         tag = int.from_bytes(os.urandom(2), "little")
         self._engine = Engine(session, tag, f" at {port.url}")
         self._builder = FrameBuilder(session.info)
+        # Accumulates that wait to be folded with others: the XOR of them, by address.
+        self._folded: dict[int, int] = {}
         self._error: AtomikError | None = None
         self._raised = False
         self._ending = False
@@ -94,6 +96,7 @@ class Channel:
     def flush(self) -> None:
         """Return when all that was posted has acted."""
         with self._lock, self._turn:
+            self._unfold()
             self._post(self._builder.seal())
             target = self._engine.submitted
         self._pump()
@@ -136,12 +139,24 @@ class Channel:
 
     def _hold(self) -> None:
         """See to what is held being sent in time. Needs the lock."""
-        if not self._builder.empty:
+        if self._folded or not self._builder.empty:
             self._flush_at = time.monotonic() + _HOLD
             self._wake_pacer(self._flush_at)
 
+    def _unfold(self) -> None:
+        """Post what was folded. Needs the lock; to be called before any op but an accumulate."""
+        if not self._folded:
+            return
+        # By address, so that neighbours share runs. Of accumulates the order means nothing.
+        for address, delta in sorted(self._folded.items()):
+            full = self._builder.accum(address, delta) if delta else None
+            if full is not None:
+                self._engine.submit(full)
+        self._folded.clear()
+
     def _ask(self, op: Op, first: int, count: int, operands: Sequence[int] = ()) -> Reply:
         """Submit a replying run behind all that is posted. Needs the lock."""
+        self._unfold()
         payloads = self._builder.reply(op, first, count, operands)
         for payload in payloads:
             self._engine.submit(payload)
@@ -232,6 +247,11 @@ class Channel:
                 now = time.monotonic()
                 if now >= self._flush_at:
                     self._flush_at = NEVER
+                    if self._engine.backlog <= _BACKLOG:
+                        self._unfold()
+                    elif self._folded:
+                        # The line is behind: what would wait behind it may as well be folded.
+                        self._flush_at = now + _HOLD
                     full = self._builder.seal()
                     if full is not None:
                         self._engine.submit(full)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, SupportsIndex, cast
 
 from .errors import ClosedError
-from .ports import PORT_VARIABLE, find_port, named_port
-from .snapshot import check_snapshot
+from .placing import device_class
+from .ports import find_port, named_port
+from .snapshot import check_snapshot, restore
 from .words import check_width, hex_word, to_word
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ class AtomikContext:
         board there is. ``None`` stands for the environment variable ``ATOMIK_PORT`` or no port.
     baud : int or None
         Line rate in bit/s; ``None`` is the port's usual one. Means nothing without a port.
+    coalesce : bool
+        Fold accumulates on the host before they are sent; see `Connection.fold`. Likewise.
     strict : bool
         Raise on integers that don't fit in ``width`` bits, negative ones, and ``bool``.
 
@@ -73,6 +76,7 @@ class AtomikContext:
         *,
         port: str | None = None,
         baud: int | None = None,
+        coalesce: bool = False,
         strict: bool = False,
     ) -> Self:
         """Pick the class: a port makes it a context on a device."""
@@ -87,6 +91,7 @@ class AtomikContext:
         *,
         port: str | None = None,
         baud: int | None = None,
+        coalesce: bool = False,
         strict: bool = False,
     ) -> None:
         self._set_word(width, strict)
@@ -102,6 +107,7 @@ class AtomikContext:
         *,
         width: SupportsIndex | None = None,
         baud: int | None = None,
+        coalesce: bool = False,
         strict: bool = False,
     ) -> Self:
         """Return the context at ``address`` of a device as it is; `delta_count` starts at 0.
@@ -118,7 +124,7 @@ class AtomikContext:
         width : int or None
             Bits; ``None`` is the device's width. A context that holds bits above ``width`` is
             refused, because a load through a narrower object would clear them.
-        baud, strict
+        baud, coalesce, strict
             As for the constructor.
 
         Raises
@@ -131,7 +137,9 @@ class AtomikContext:
             If there is no device to talk to; see `atomik_fpga.errors`.
         """
         url = named_port(port)
-        context = _device_class(cls).attach_to(url, address, width=width, baud=baud, strict=strict)
+        context = _device_class(cls).attach_to(
+            url, address, width=width, baud=baud, coalesce=coalesce, strict=strict
+        )
         return cast("Self", context)
 
     @classmethod
@@ -141,6 +149,7 @@ class AtomikContext:
         *,
         port: str | None = None,
         baud: int | None = None,
+        coalesce: bool = False,
         strict: bool = False,
     ) -> Self:
         """Return a new context with the content of ``snapshot``, its `delta_count` included.
@@ -149,7 +158,7 @@ class AtomikContext:
         ----------
         snapshot : mapping
             As `snapshot` returned it; other keys are ignored.
-        port, baud, strict
+        port, baud, coalesce, strict
             As for the constructor.
 
         Raises
@@ -158,7 +167,8 @@ class AtomikContext:
             If ``snapshot`` is not a mapping of integers; lacks a key or contradicts itself.
         """
         values = check_snapshot(snapshot, strict=strict)
-        context = cls(values["width"], values["reference"], port=port, baud=baud, strict=strict)
+        word = values["width"], values["reference"]
+        context = cls(*word, port=port, baud=baud, coalesce=coalesce, strict=strict)
         context._combine(values["accumulator"], values["delta_count"])
         return context
 
@@ -343,7 +353,8 @@ class AtomikContext:
     def __reduce__(self) -> tuple[object, ...]:
         """Copy and pickle by value: the copy is an embedded context, whatever the environment."""
         values = self.snapshot()
-        return _restore, (type(self), values, self._strict), getattr(self, "__dict__", None)
+        made = AtomikContext, type(self), values, self._strict
+        return restore, made, getattr(self, "__dict__", None)
 
     def _set_word(self, width: SupportsIndex, strict: bool) -> None:
         self._width = check_width(width)
@@ -382,19 +393,4 @@ def _device_class(cls: type[AtomikContext]) -> type[RemoteContext]:
     # Imported here: the embedded model needs no serial port.
     from .remote import RemoteContext
 
-    if cls is AtomikContext:
-        return RemoteContext
-    if not issubclass(cls, RemoteContext):
-        raise TypeError(
-            f"{cls.__name__} is a subclass of AtomikContext, and those have no port; use "
-            f"AtomikContext itself on a device, or unset {PORT_VARIABLE}"
-        )
-    return cls
-
-
-def _restore(cls: type[AtomikContext], values: Snapshot, strict: bool) -> AtomikContext:
-    """Make the copy that `AtomikContext.__reduce__` describes."""
-    context = object.__new__(cls)
-    AtomikContext.__init__(context, values["width"], values["reference"], strict=strict)
-    context._combine(values["accumulator"], values["delta_count"])
-    return context
+    return device_class(cls, AtomikContext, RemoteContext)

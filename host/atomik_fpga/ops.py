@@ -73,11 +73,27 @@ class Ops(Channel):
         self._pump()
         self._wait_for_room()
 
+    def fold(self, address: int, delta: int) -> None:
+        """Post A ^= ``delta``, folded with those of the same context that are not sent yet.
+
+        The device gets one accumulate for all of them; any other op comes behind it.
+        """
+        if not (type(address) is type(delta) is int and 0 <= address < self._depth):
+            address, delta = self._check_address(address), to_integer(delta, "Operand")
+        if not 0 <= delta <= self._largest:
+            delta = self._check_operand(delta)
+        with self._lock, self._turn:
+            folded = self._folded
+            folded[address] = folded.get(address, 0) ^ delta
+            if self._flush_at is NEVER:
+                self._hold()
+
     def load(self, address: int, value: int) -> None:
         """Post R := ``value``, A := 0."""
         address = self._check_address(address)
         value = self._check_operand(value)
         with self._lock, self._turn:
+            self._unfold()
             full = self._builder.load(address, value)
             self._post(full)
         if full is not None:
@@ -87,6 +103,7 @@ class Ops(Channel):
     def clear(self) -> None:
         """Post R := 0, A := 0 for every context of the device."""
         with self._lock, self._turn:
+            self._unfold()
             full = self._builder.clear()
             self._post(full)
         if full is not None:
@@ -138,6 +155,7 @@ class Ops(Channel):
         start = 0
         while start < len(addresses):
             with self._lock, self._turn:
+                self._unfold()
                 for position in range(start, len(addresses)):
                     full = post(addresses[position], operands[position])
                     if full is not None:
@@ -175,6 +193,7 @@ class Ops(Channel):
         """Post loads of consecutive registers, all in one frame of their own."""
         with self._lock:
             self._check()
+            self._unfold()
             held = self._builder.seal()
             if held is not None:
                 self._engine.submit(held)

@@ -40,7 +40,16 @@ class RemoteContext(AtomikContext):
     """
 
     # `_connection` is None while no address is held: after a with block, and for ever once closed.
-    __slots__ = ("_address", "_attached", "_baud", "_closed", "_connection", "_lock", "_url")
+    __slots__ = (
+        "_address",
+        "_attached",
+        "_baud",
+        "_closed",
+        "_coalesce",
+        "_connection",
+        "_lock",
+        "_url",
+    )
 
     _connection: Connection | None
     _lock: ForkLock
@@ -52,12 +61,13 @@ class RemoteContext(AtomikContext):
         *,
         port: str | None = None,
         baud: int | None = None,
+        coalesce: bool = False,
         strict: bool = False,
     ) -> None:
         url = find_port(port)
         if url is None:
             raise TypeError("RemoteContext needs a port; AtomikContext works without one")
-        self._set_up(url, baud, attached=False)
+        self._set_up(url, baud, coalesce, attached=False)
         self._set_word(width, strict)
         self._take(self._operand("Initial state", initial_state))
 
@@ -69,6 +79,7 @@ class RemoteContext(AtomikContext):
         *,
         width: SupportsIndex | None,
         baud: int | None,
+        coalesce: bool,
         strict: bool,
     ) -> RemoteContext:
         """Return the context at ``address`` as it is; see `AtomikContext.attach`."""
@@ -79,7 +90,7 @@ class RemoteContext(AtomikContext):
         if width is not None:
             width = check_width(width)
         context = object.__new__(cls)
-        context._set_up(url, baud, attached=True)
+        context._set_up(url, baud, coalesce, attached=True)
         with ExitStack() as undo:
             connection = connect(url, baud=baud)
             undo.callback(connection.close)
@@ -112,7 +123,11 @@ class RemoteContext(AtomikContext):
         if not lock.acquire(False):
             lock.wait()
         try:
-            (self._connection or self._live()).accum(self._address, delta)
+            connection = self._connection or self._live()
+            if self._coalesce:
+                connection.fold(self._address, delta)
+            else:
+                connection.accum(self._address, delta)
             self._deltas += 1
         finally:
             lock.release()
@@ -188,9 +203,10 @@ class RemoteContext(AtomikContext):
         if connection is not None:
             connection.drop(range(self._address, self._address + 1))
 
-    def _set_up(self, url: str, baud: int | None, *, attached: bool) -> None:
+    def _set_up(self, url: str, baud: int | None, coalesce: bool, *, attached: bool) -> None:
         self._url = url
         self._baud = baud
+        self._coalesce = bool(coalesce)
         self._attached = attached
         self._connection = None
         self._closed = False

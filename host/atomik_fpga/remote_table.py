@@ -45,7 +45,7 @@ class RemoteTable(AtomikTable):
     """
 
     # `_connection` is None once closed.
-    __slots__ = ("_attached", "_connection", "_first", "_url")
+    __slots__ = ("_attached", "_coalesce", "_connection", "_first", "_url")
 
     _connection: Connection | None
 
@@ -56,11 +56,12 @@ class RemoteTable(AtomikTable):
         *,
         port: str | None = None,
         baud: int | None = None,
+        coalesce: bool = False,
     ) -> None:
         url = find_port(port)
         if url is None:
             raise TypeError("RemoteTable needs a port; AtomikTable works without one")
-        self._set_up(url, attached=False)
+        self._set_up(url, coalesce, attached=False)
         self._set_shape(num_contexts, width)
         with ExitStack() as undo:
             connection = connect(url, baud=baud)
@@ -89,6 +90,7 @@ class RemoteTable(AtomikTable):
         *,
         width: SupportsIndex | None,
         baud: int | None,
+        coalesce: bool,
     ) -> RemoteTable:
         """Return a run of contexts as it is; see `AtomikTable.attach`."""
         try:
@@ -100,7 +102,7 @@ class RemoteTable(AtomikTable):
         if width is not None:
             width = check_width(width)
         table = object.__new__(cls)
-        table._set_up(url, attached=True)
+        table._set_up(url, coalesce, attached=True)
         with ExitStack() as undo:
             connection = connect(url, baud=baud)
             undo.callback(connection.close)
@@ -134,7 +136,9 @@ class RemoteTable(AtomikTable):
         """Post an accumulate."""
         place, word = self._place(addr), self._word("Delta", delta)
         with self._lock:
-            self._link().accum(self._first + place, word)
+            connection = self._link()
+            post = connection.fold if self._coalesce else connection.accum
+            post(self._first + place, word)
             self._counts[place] += 1
 
     def read(self, addr: SupportsIndex) -> int:
@@ -264,8 +268,9 @@ class RemoteTable(AtomikTable):
     def _addresses(self) -> range:
         return range(self._first, self._first + self._num)
 
-    def _set_up(self, url: str, *, attached: bool) -> None:
+    def _set_up(self, url: str, coalesce: bool, *, attached: bool) -> None:
         self._url = url
+        self._coalesce = bool(coalesce)
         self._attached = attached
         self._connection = None
         self._lock = ForkLock()

@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 
 from .words import check_width, shown, shown_hex
 
-__all__ = ["Snapshot", "check_snapshot"]
+__all__ = ["Snapshot", "check_snapshot", "restore"]
 
 
 class Snapshot(TypedDict):
@@ -62,6 +62,24 @@ def check_snapshot(snapshot: Mapping[str, Any], *, strict: bool = False) -> Snap
     if count < 0:
         raise ValueError(f"Snapshot's 'delta_count' must not be negative: {shown(count)}")
     return values
+
+
+def restore(base: Any, cls: type, values: Snapshot, strict: bool) -> Any:
+    """Make the copy that the reduction of a context describes.
+
+    Parameters
+    ----------
+    base : class
+        The embedded model.
+    cls : class
+        That, or a subclass of it, whose constructor is not called.
+    values, strict
+        What is in the copy, and whether it is strict.
+    """
+    context: Any = object.__new__(cls)
+    base.__init__(context, values["width"], values["reference"], strict=strict)
+    base._combine(context, values["accumulator"], values["delta_count"])
+    return context
 
 
 def _integer(snapshot: Mapping[str, Any], key: str, strict: bool) -> int:

@@ -20,7 +20,8 @@ from .bulk import (
     zero_words,
 )
 from .errors import ClosedError
-from .ports import PORT_VARIABLE, find_port, named_port
+from .placing import device_class
+from .ports import find_port, named_port
 from .words import MAX_CONTEXTS, check_positive, check_width, to_word
 
 if TYPE_CHECKING:
@@ -64,6 +65,8 @@ class AtomikTable:
         environment variable ``ATOMIK_PORT`` or no port.
     baud : int or None
         Line rate in bit/s; ``None`` is the port's usual one. Means nothing without a port.
+    coalesce : bool
+        Fold what `accum` posts on the host before it is sent; see `Connection.fold`. Likewise.
 
     Raises
     ------
@@ -97,6 +100,7 @@ class AtomikTable:
         *,
         port: str | None = None,
         baud: int | None = None,
+        coalesce: bool = False,
     ) -> Self:
         """Pick the class: a port makes it a table on a device."""
         if find_port(port) is None:
@@ -110,6 +114,7 @@ class AtomikTable:
         *,
         port: str | None = None,
         baud: int | None = None,
+        coalesce: bool = False,
     ) -> None:
         self._set_shape(num_contexts, width)
         self._lock = threading.Lock()
@@ -125,6 +130,7 @@ class AtomikTable:
         *,
         width: SupportsIndex | None = None,
         baud: int | None = None,
+        coalesce: bool = False,
     ) -> Self:
         """Return contexts of a device as they are; address 0 of the table is ``first`` there.
 
@@ -132,7 +138,7 @@ class AtomikTable:
 
         Parameters
         ----------
-        port, baud
+        port, baud, coalesce
             As for the constructor, but there must be a port.
         first : int
             The first of the contexts.
@@ -152,7 +158,8 @@ class AtomikTable:
             If there is no device to talk to; see `atomik_fpga.errors`.
         """
         url = named_port(port)
-        table = _device_class(cls).attach_to(url, first, num_contexts, width=width, baud=baud)
+        run = url, first, num_contexts
+        table = _device_class(cls).attach_to(*run, width=width, baud=baud, coalesce=coalesce)
         return cast("Self", table)
 
     # One context.
@@ -390,11 +397,4 @@ def _device_class(cls: type[AtomikTable]) -> type[RemoteTable]:
     # Imported here: the embedded model needs no serial port.
     from .remote_table import RemoteTable
 
-    if cls is AtomikTable:
-        return RemoteTable
-    if not issubclass(cls, RemoteTable):
-        raise TypeError(
-            f"{cls.__name__} is a subclass of AtomikTable, and those have no port; use "
-            f"AtomikTable itself on a device, or unset {PORT_VARIABLE}"
-        )
-    return cls
+    return device_class(cls, AtomikTable, RemoteTable)

@@ -44,10 +44,13 @@ class TableContext(AtomikContext):
         *,
         port: str | None = None,
         baud: int | None = None,
+        coalesce: bool = False,
         strict: bool = False,
     ) -> Self:
         """Return a new context outside of the table, as `AtomikContext.from_snapshot` does."""
-        made = AtomikContext.from_snapshot(snapshot, port=port, baud=baud, strict=strict)
+        made = AtomikContext.from_snapshot(
+            snapshot, port=port, baud=baud, coalesce=coalesce, strict=strict
+        )
         return cast("Self", made)
 
     def load(self, value: SupportsIndex) -> None:
