@@ -14,7 +14,7 @@ from atomik_fpga.framing import seal
 from atomik_fpga.protocol import REPLY_HEADER, SEQ_MODULUS, Kind
 from atomik_sim.model import DeviceModel
 
-__all__ = ["AcknowledgingPort", "acknowledged"]
+__all__ = ["AcknowledgingPort", "FollowingPort", "acknowledged", "followed"]
 
 _URL = "acknowledging://"
 
@@ -37,7 +37,7 @@ class AcknowledgingPort:
         self.dtr = self.rts = False
         self.is_open = False
         self.timeout = 0.2
-        self._frames = 0
+        self._frames = self._mask = 0
         self._replies = bytearray()
         self._changed = threading.Condition()
 
@@ -64,22 +64,58 @@ class AcknowledgingPort:
             return taken
 
     def write(self, data: bytes) -> int:
-        if self.opcounts:
-            self._frames += data.count(0)
-            header = REPLY_HEADER.pack(
-                self._frames % SEQ_MODULUS, Kind.ACK, self.opcounts[self._frames]
-            )
-            replies = seal(header, self.device.info.session)
-        else:
+        counts = self.counts(data)
+        if counts is None:
             replies = self.device.receive(data)
+        else:
+            frames, ops = counts
+            header = REPLY_HEADER.pack(frames % SEQ_MODULUS, Kind.ACK, ops)
+            if not self._mask:
+                self._mask = self.device.info.session
+            replies = seal(header, self._mask)
         with self._changed:
             self._replies += replies
             self._changed.notify_all()
         return len(data)
 
+    def counts(self, data: bytes) -> tuple[int, int] | None:
+        """Return frames and ops up to the end of ``data``, or None: the device shall tell."""
+        if not self.opcounts:
+            return None
+        self._frames += data.count(0)
+        return self._frames, self.opcounts[self._frames]
+
     def cancel_read(self) -> None:
         with self._changed:
             self._changed.notify_all()
+
+
+class FollowingPort(AcknowledgingPort):
+    """One that takes from the driver's engine what was sent, where it can't be known before: the
+    driver sends what is posted in time, be a frame full or not.
+    """
+
+    def __init__(self, device: DeviceModel) -> None:
+        super().__init__(device)
+        self.connection: Connection | None = None
+
+    def counts(self, data: bytes) -> tuple[int, int] | None:
+        if self.connection is None:
+            return None
+        # One thread writes at a time, and it alone numbers frames: this is what it has sent.
+        engine = self.connection._engine
+        return engine._end, engine._opcount_end
+
+
+@contextmanager
+def followed(device: DeviceModel, baud: int) -> Iterator[Connection]:
+    """Yield a connection over a `FollowingPort`, whose window is that of ``baud`` bit/s."""
+    port = FollowingPort(device)
+    with patch.object(serial, "serial_for_url", lambda url, **settings: port):
+        connection = connect(_URL, baud=baud)
+    port.connection = connection
+    with connection:
+        yield connection
 
 
 @contextmanager

@@ -16,8 +16,9 @@ import pytest
 import serial
 
 import atomik_fpga
-from atomik_fpga.errors import PortBusyError
+from atomik_fpga.errors import PortBusyError, UnsupportedPortError
 from atomik_sim import BoardFailedError, BoardOptions, SimBoard, find_board, registry
+from atomik_sim.options import ENGINES
 from atomik_sim.pins import LineError
 from atomik_sim.registry import claim_board, give_back_board
 
@@ -129,6 +130,17 @@ def test_the_default_board_is_an_icebreaker_with_16_contexts_of_64_bits() -> Non
 def test_a_wrong_url_is_refused_with_what_is_wrong(url: str, message: str) -> None:
     with pytest.raises(ValueError, match=whole(message.format(repr(url)))):
         BoardOptions.from_url(url)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_rate_that_the_clock_can_not_make_is_refused_at_opening(engine: str) -> None:
+    url = f"sim://icebreaker?baud=3&engine={engine}"
+    message = (
+        f"Can't use port {url!r}: Baud rate 3 is -4.6% off with a clock of 12000000 Hz (at most 2% "
+        "allowed); use a slower clock or a higher baud rate"
+    )
+    with pytest.raises(UnsupportedPortError, match=whole(message)):
+        atomik_fpga.connect(url)
 
 
 def test_an_option_of_the_wrong_type_is_refused() -> None:

@@ -131,6 +131,9 @@ def check_operands(operands: Integers, width: int) -> Any:
     largest = (1 << width) - 1
     if _is_flat("Operands", operands):
         given: Any = operands
+        if given.dtype.kind == "u" and 8 * given.dtype.itemsize <= width <= ARRAY_BITS:
+            # Whatever is in it fits.
+            return given.astype(loaded_numpy().uint64, copy=False)
         wrong = given < 0 if given.dtype.kind == "i" else given > largest
         if not wrong.any():
             words = given.astype(loaded_numpy().uint64, copy=False)

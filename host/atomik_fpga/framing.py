@@ -15,6 +15,8 @@ _BLOCK = 254
 _CODES = [bytes([length + 1]) for length in range(_BLOCK)]
 _FULL = b"\xff"
 _ZEROS = re.compile(rb"\0(\0*)").split
+#: With no more zeros than this, each of them is worth a step of Python.
+_FEW_ZEROS = 32
 #: With more neighbouring zeros than this, stretches of them are worth a pattern.
 _FEW_STRETCHES = 8
 _TWO_ZEROS = b"\0\0"
@@ -35,6 +37,10 @@ def cobs_encode(data: bytes) -> bytes:
     bytes
         No zero in it; one byte longer than ``data``, and one more for each 254 bytes without zero.
     """
+    if data.count(0) <= _FEW_ZEROS:
+        coded = _encode_in_place(data)
+        if coded is not None:
+            return coded
     if data.count(_TWO_ZEROS) > _FEW_STRETCHES:
         # Pieces without zeros, and between them what stretches of zeros have beyond their first.
         split = _ZEROS(data)
@@ -50,6 +56,23 @@ def cobs_encode(data: bytes) -> bytes:
     # A further zero is an empty block, whose code is 1.
     parts = chain.from_iterable(zip(codes, pieces, further, strict=True))
     return b"".join(parts).replace(b"\0", b"\1")
+
+
+def _encode_in_place(data: bytes) -> bytes | None:
+    """Put codes where the zeros are, one by one; None if a block is longer than a code covers."""
+    coded = bytearray(1)
+    coded += data
+    find = coded.find
+    position, following = 0, find(0, 1)
+    while following > 0:
+        if following - position > _BLOCK:
+            return None
+        coded[position] = following - position
+        position, following = following, find(0, following + 1)
+    if len(coded) - position > _BLOCK:
+        return None
+    coded[position] = len(coded) - position
+    return bytes(coded)
 
 
 def _encode_long(pieces: list[bytes]) -> bytes:
