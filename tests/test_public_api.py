@@ -220,6 +220,7 @@ def test_a_context_has_every_public_name_of_the_package_that_it_stands_in_for() 
     assert [it.name for it in parameters if it.kind is it.KEYWORD_ONLY] == [
         "port",
         "baud",
+        "coalesce",
         "strict",
     ]
 
@@ -238,7 +239,11 @@ def test_a_table_has_every_public_name_of_the_package_that_it_stands_in_for() ->
         ("num_contexts", 256),
         ("width", 64),
     ]
-    assert [it.name for it in parameters if it.kind is it.KEYWORD_ONLY] == ["port", "baud"]
+    assert [it.name for it in parameters if it.kind is it.KEYWORD_ONLY] == [
+        "port",
+        "baud",
+        "coalesce",
+    ]
 
 
 def test_the_embedded_table_needs_neither_driver_nor_numpy() -> None:
