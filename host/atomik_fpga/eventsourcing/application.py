@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from eventsourcing.application import Application, ProcessingEvent
-from eventsourcing.persistence import PersistenceError, Recording
+from eventsourcing.persistence import Recording
 from eventsourcing.system import Leader, ProcessApplication
 from eventsourcing.utils import EnvType
 
@@ -32,8 +32,8 @@ class HybridStates(Application[UUID]):
     after another one wrote, call `reload`.
 
     Besides the library's, these variables of the environment count, and the application's ``env``:
-    ``ATOMIK_PORT`` and ``ATOMIK_BAUD``, as for `AtomikTable`; ``ATOMIK_WIDTH``, bits of a context
-    (64); ``ATOMIK_CONTEXTS``, how many (all of the device, 256 without a port): with more
+    ``ATOMIK_PORT`` and ``ATOMIK_BAUD``, as for `AtomikContext`; ``ATOMIK_WIDTH``, bits of a context
+    (64); ``ATOMIK_CONTEXTS``, how many at most (those that are free, 256 without a port): with more
     aggregates than that, the least recently used one is loaded again when it is needed.
 
     Parameters
@@ -217,12 +217,14 @@ class HybridStates(Application[UUID]):
         if not rows:
             return super()._record(processing_event)
         processing_event.saved_kwargs["state_rows"] = rows
+        committed = False
         try:
             recordings = super()._record(processing_event)
-        except PersistenceError:
-            # Whether it was committed may be unknown; the database knows.
-            self._keeper.forget([row.originator_id for row in rows])
-            raise
+            committed = True
+        finally:
+            if not committed:
+                # It may have been, all the same; the database knows.
+                self._keeper.forget([row.originator_id for row in rows])
         self._keeper.post(rows, layouts)
         return recordings
 
