@@ -191,8 +191,7 @@ class Ops(Channel):
 
     def load_registers(self, first: int, values: Sequence[int]) -> None:
         """Post loads of consecutive registers, all in one frame of their own."""
-        with self._lock:
-            self._check()
+        with self._lock, self._turn:
             self._unfold()
             held = self._builder.seal()
             if held is not None:
