@@ -415,6 +415,9 @@ def test_events_from_before_the_states_get_theirs(make_app: MakeApp) -> None:
     account.freeze()
     with pytest.raises(NoStateError, match=r"rebuild\(\) makes them"):
         app.save(account)
+    app.states.replace_rows(expected[:1])
+    with pytest.raises(DriftError, match="has 2 events and 1 stored states"):
+        app.verify(account.id)
     assert app.rebuild(account.id) == 2
     assert app.states.rows(account.id) == expected
 
@@ -480,6 +483,9 @@ def test_rows_of_another_layout_are_migrated(make_app: MakeApp) -> None:
     purse = old_purse(app)
     assert app.current_state(purse) == {"open": True, "cents": 108}
     assert app.verify(purse) == 3
+    # What is stored stays in the layout that it has.
+    kept = app.checkpoint(purse)
+    assert (kept.state, kept.layout) == (108, OLD_PURSE.hash)
     again = app.repository.get(purse)
     again.fill(4)
     app.save(again)

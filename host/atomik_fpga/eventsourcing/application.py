@@ -169,8 +169,14 @@ class HybridStates(Application[UUID]):
         rows = self.states.rows(aggregate_id)
         if not rows:
             raise self._keeper.no_state(aggregate_id)
+        events = list(self.events.get(originator_id=aggregate_id))
+        if len(events) != len(rows):
+            raise DriftError(
+                f"Aggregate {aggregate_id} has {len(events)} events and {len(rows)} stored states: "
+                "rebuild() makes them"
+            )
         aggregate: HybridAggregate | None = None
-        for event, row in zip(self.events.get(originator_id=aggregate_id), rows, strict=True):
+        for event, row in zip(events, rows, strict=True):
             aggregate = event.mutate(aggregate)  # type: ignore[attr-defined]
             if aggregate is None or aggregate.version != row.version:
                 raise DriftError(f"Event and state of version {row.version} are not of one version")

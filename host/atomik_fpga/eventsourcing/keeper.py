@@ -150,13 +150,14 @@ class StateKeeper:
         with self._lock:
             # A lost board is found and opened again here.
             self.read(aggregate_id)
-            row = self._entries[aggregate_id].row
+            row, layout = self._entries[aggregate_id]
+            committed = self.in_layout(row, row.state, layout)
             word = self._cache.swap(aggregate_id)
-            if word != row.state:
+            if word != committed:
                 self.forget([aggregate_id])
                 raise DriftError(
                     f"The context of aggregate {aggregate_id} held {word:#x}, and its last "
-                    f"committed state is {row.state:#x}; it will be loaded again"
+                    f"committed state is {committed:#x}; it will be loaded again"
                 )
             return row
 
