@@ -28,8 +28,6 @@ _LARGE = {"width": 64, "depth": 256}
 _QUICK = (link_executor.AtMostOnce, link_session.FramesOfTheSession)
 #: Cycles from power-up to the first op of a first session, and some.
 _FIRST_OP = 36
-#: Cycles from one kept reply to the first byte of the next one, and some.
-_FRAME = 27
 
 
 def _executor(
@@ -106,17 +104,17 @@ _EXECUTOR = (
             "m.If(~replies | ~self.slot_busy.bit_select(slot, 1))",
             "m.If(C(1))",
         ),
-        invariant=12,
+        invariant=6,
     ),
     *_executor(
         "the last replies, as many as slots, are kept, and sent again when asked for",
         link_executor.KeptReplies,
         Mutation(
-            "keeps every reply in the first slot",
-            "slot.eq(Mux(slot == self._slots - 1, 0, slot + 1))",
-            "slot.eq(0)",
+            "writes every value into the first slot",
+            "self.write_address.eq(Cat(fill, slot))",
+            "self.write_address.eq(Cat(fill, Const(0, len(slot))))",
         ),
-        invariant=_FRAME,
+        invariant=6,
     ),
     *_executor(
         "a frame is executed in the session with whose mask it was checked, or not at all",
@@ -126,7 +124,7 @@ _EXECUTOR = (
             "self.tail.eq(self.head)",
             "self.tail.eq(self.tail + length + PREFIX_BYTES)",
         ),
-        invariant=12,
+        invariant=6,
     ),
     Proof(
         "at rest a visible OPEN opens its session within 14 cycles, whatever was before",

@@ -9,7 +9,7 @@ import pytest
 
 from .catalog import PROOFS
 from .mutation import Mutation
-from .registry import Proof
+from .registry import Outcome, Proof
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,14 @@ def test_is_proven_and_its_mutant_fails(proof: Proof) -> None:
     outcome = proof.run()
     assert outcome.proven
     assert outcome.mutant_failed
+
+
+def test_each_record_tells_its_bound_and_where_it_starts() -> None:
+    records = [Outcome(proof, True, True, 0.0).as_dict() for proof in PROOFS]
+    assert {type(it["bound"]) for it in records if it["start"] == "any state"} == {int}
+    assert {it["bound"] for it in records if it["start"] == "power-up"} == {"unbounded"}
+    (opened,) = (it for it in records if "OPEN opens its session" in it["property"])
+    assert (opened["bound"], opened["component"]) == (16, "FrameExecutor")
 
 
 def test_names_are_unique() -> None:
