@@ -38,7 +38,7 @@ def test_info_has_the_frozen_layout_and_needs_no_session():
         assert (reply.kind, reply.next, reply.session) == (wire.INFO, 0xBEEF, False)
         assert reply.payload == struct.pack(
             "<4sBBHIHBBHHIIQII",
-            b"ATMK", 1, 0, 65, 17, 0, 3, 0, 272, 240, CLOCK, BAUD, 0x0123456789ABCDEF, 1, 0,
+            b"ATMK", 1, 1, 65, 17, 0, 3, 0, 272, 240, CLOCK, BAUD, 0x0123456789ABCDEF, 1, 0,
         )  # fmt: skip
 
     bench.run(script)

@@ -95,7 +95,7 @@ def test_any_frames_one_after_the_other(width, depth, slots, seed):
     kinds = set()
 
     async def script(ctx):
-        for _ in range(120):
+        for _ in range(70):
             frame = traffic.frame()
             expected = model.receive(frame)
             await bench.send(ctx, frame)

@@ -129,9 +129,12 @@ def run_yosys(script: str, folder: Path) -> None:
         done.check_returncode()
 
 
-def synthesise(board: Board, folder: Path) -> Netlist:
-    """Synthesise ``board`` with the very files and script that its build has."""
-    design = plan_design(board)
+def synthesise(board: Board, folder: Path, *, width: int | None = None) -> Netlist:
+    """Synthesise ``board`` with the very files and script that its build has.
+
+    ``width`` is that of a context; None for the board's own.
+    """
+    design = plan_design(board, width=width)
     build_id, files = build_files(design)
     for name in (f"{_TOP}.il", f"{_TOP}.ys"):
         (folder / name).write_text(files[name], encoding="utf-8")
