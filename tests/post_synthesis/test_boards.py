@@ -21,7 +21,9 @@ _BUSY = "device.transmitter"
 def test_a_netlist_equals_its_source_at_the_pins_and_a_mutant_of_it_does_not(
     name: str, tmp_path: Path
 ) -> None:
-    check = BoardCheck(synthesise(find_board(name), tmp_path, width=16), tmp_path, frames=24, tail=8)
+    check = BoardCheck(
+        synthesise(find_board(name), tmp_path, width=16), tmp_path, frames=24, tail=8
+    )
 
     of_netlist, of_source = check.pins
     assert of_netlist == of_source
