@@ -25,7 +25,7 @@ __all__ = ["PROOFS"]
 _SMALL = {"width": 8, "depth": 16}
 _LARGE = {"width": 64, "depth": 256}
 #: What pytest proves too, of the executor.
-_QUICK = (link_executor.AtMostOnce, link_session.FramesOfTheSession)
+_QUICK = (link_executor.AtMostOnce,)
 #: Cycles from power-up to the first op of a first session, and some.
 _FIRST_OP = 36
 
@@ -140,6 +140,7 @@ _EXECUTOR = (
         bound=link_session.OPEN_CYCLES + 2,
         start="any state",
         mutant_start="any state",
+        thorough=True,
     ),
 )
 
