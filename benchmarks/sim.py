@@ -4,21 +4,17 @@ All get the same device, of 256 contexts of 64 bits, and the same bits on its se
 that are executed and answered, with no pause but for the replies at the end of each session. Rates
 are clocks of the whole device per second of processor time of one thread.
 
-The row of Icarus Verilog is there if ``iverilog`` is on the path.
+The rows of Icarus Verilog and Verilator, which get the exported Verilog, are there if these are
+installed.
 """
 
 from __future__ import annotations
 
-import resource
-import shutil
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from importlib import metadata
 from itertools import chain, repeat
-from pathlib import Path
 from typing import Any
 
 from amaranth.back import verilog
@@ -36,6 +32,7 @@ from tests.wire import ACCUM, LOAD, READ, Session
 from tests.wire import run as ops
 
 from .record import Record, run
+from .verilog import SIMULATORS
 
 __all__ = ["FRAMES", "measure", "stimulus"]
 
@@ -52,27 +49,6 @@ FRAMES = 12
 _REPLY_CHARACTERS = 40
 #: Rounds of the stimulus that the compiled engine takes in one run.
 _ROUNDS = 120
-
-_TESTBENCH = """
-module testbench;
-  reg clk = 0, rst = 0, rx = 1;
-  reg levels [0:{bits} - 1];
-  integer round, bit, clock;
-  device dut(.clk(clk), .rst(rst), .rx(rx));
-  initial begin
-    $readmemb("levels.txt", levels);
-    for (round = 0; round < {rounds}; round = round + 1)
-      for (bit = 0; bit < {bits}; bit = bit + 1) begin
-        rx = levels[bit];
-        for (clock = 0; clock < {clocks}; clock = clock + 1) begin
-          #1 clk = 1;
-          #1 clk = 0;
-        end
-      end
-    $finish;
-  end
-endmodule
-"""
 
 
 def stimulus() -> list[int]:
@@ -105,7 +81,7 @@ def measure(rounds: int = _ROUNDS, repeats: int = 5) -> Sequence[Record]:
             [levels >> bit & 1 for bit in range(CHARACTER_BITS)] for levels in characters
         )
     )
-    simulator = _amaranth(bits)
+    interpreted = _amaranth(bits)
     scheduler = _engine(AmaranthEngine(_OPTIONS), characters, 1, repeats)
     compiled = _engine(CxxrtlEngine(_OPTIONS), characters * rounds, 1, repeats)
     amaranth = {**_CONDITIONS, "amaranth": metadata.version("amaranth")}
@@ -118,20 +94,26 @@ def measure(rounds: int = _ROUNDS, repeats: int = 5) -> Sequence[Record]:
         Record("CXXRTL engine", compiled, "clocks/s", "measured", "higher", cxxrtl, _TARGET),
         Record(
             "CXXRTL engine, times Amaranth's simulator",
-            compiled / simulator,
+            compiled / interpreted,
             "",
             "measured",
             "higher",
             _CONDITIONS,
             _TIMES,
         ),
-        Record("Amaranth's simulator", simulator, "clocks/s", "measured", "higher", amaranth),
+        Record("Amaranth's simulator", interpreted, "clocks/s", "measured", "higher", amaranth),
         Record("engine amaranth", scheduler, "clocks/s", "measured", "higher", amaranth),
     ]
-    if shutil.which("iverilog") and shutil.which("vvp"):
-        rate, version = _icarus(bits)
-        conditions = {**_CONDITIONS, "version": version}
-        records.append(Record("Icarus Verilog", rate, "clocks/s", "measured", "higher", conditions))
+    device = _device()
+    ports = [device.rx, device.tx, device.busy, device.session, device.error]
+    text = verilog.convert(device, name="device", ports=ports)
+    for simulator in SIMULATORS:
+        if simulator.installed():
+            rate, conditions = simulator.rate(text, bits, _CLOCKS_PER_BIT)
+            conditions = {**_CONDITIONS, **conditions}
+            records.append(
+                Record(simulator.name, rate, "clocks/s", "measured", "higher", conditions)
+            )
     return records
 
 
@@ -182,31 +164,6 @@ def _amaranth(bits: Sequence[int]) -> float:
         return len(bits) * _CLOCKS_PER_BIT
 
     return _best(work, 1)
-
-
-def _icarus(bits: Sequence[int], rounds: int = 2) -> tuple[float, str]:
-    """Return the rate of Icarus Verilog on the exported Verilog, and its version."""
-    device = _device()
-    ports = [device.rx, device.tx, device.busy, device.session, device.error]
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        text = verilog.convert(device, name="device", ports=ports)
-        (folder / "device.v").write_text(text, encoding="utf-8")
-        bench = _TESTBENCH.format(bits=len(bits), rounds=rounds, clocks=_CLOCKS_PER_BIT)
-        (folder / "testbench.v").write_text(bench, encoding="utf-8")
-        (folder / "levels.txt").write_text("\n".join(map(str, bits)), encoding="utf-8")
-
-        def command(*words: str) -> str:
-            return subprocess.run(
-                words, cwd=folder, check=True, capture_output=True, text=True
-            ).stdout
-
-        command("iverilog", "-g2005", "-o", "board", "testbench.v", "device.v")
-        before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
-        command("vvp", "board")
-        seconds = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
-        version = command("iverilog", "-V").splitlines()[0]
-    return rounds * len(bits) * _CLOCKS_PER_BIT / seconds, version
 
 
 if __name__ == "__main__":

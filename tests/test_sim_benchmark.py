@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
 from atomik_sim import BoardOptions
 from atomik_sim.amaranth_engine import AmaranthEngine
 from atomik_sim.pins import IDLE
 from benchmarks.sim import FRAMES, stimulus
+from benchmarks.verilog import SIMULATORS, Simulator
 
 from .wire import OPENED, VALUES, Session
 
@@ -31,3 +38,31 @@ def test_each_round_of_the_stimulus_is_executed_in_full() -> None:
                 counts.append(reply.opcount)
         assert opened == 2
         assert counts == [*range(4, 2 * FRAMES + 1, 4)] * 2
+
+
+def test_a_simulator_of_verilog_that_is_not_installed_has_no_row() -> None:
+    simulators = {simulator.name: simulator for simulator in SIMULATORS}
+    assert set(simulators) == {"Icarus Verilog", "Verilator"}
+    missing = replace(simulators["Verilator"], programs=("sh", "no-such-program"))
+    assert not missing.installed()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="builds a shell script")
+def test_a_simulator_of_verilog_gets_the_device_and_all_levels(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    simulator = Simulator(
+        name="stand-in",
+        programs=("sh",),
+        version=("echo", "1.0\nand more"),
+        rounds=3,
+        harness="main",
+        text=f"cat device.v levels.txt > {log}\n"
+        "n=0; while [ $n -lt 20000 ]; do n=$((n + 1)); done\n"
+        f"echo; echo {{bits}} {{clocks}} {{rounds}} >> {log}\n",
+        build=("sh", "-c", "(echo '#!/bin/sh'; cat main) > board && chmod +x board"),
+    )
+    assert simulator.installed()
+    rate, conditions = simulator.rate("module device;", [1, 0, 1], clocks=4)
+    assert 0 < rate < 1e6
+    assert conditions["version"] == "1.0"
+    assert log.read_text() == "module device;1\n0\n13 4 3\n"
