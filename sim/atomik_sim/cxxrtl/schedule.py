@@ -121,13 +121,9 @@ class _Design:
         for name in wires:
             if name not in written:
                 raise ScheduleError(f"Wire {name} is not a register")
-        parts: dict[str, list[str]] = defaultdict(list)
-        for name in self._state:
-            parts[_component(name)].append(name)
-        if len(parts) > _MOST_PARTS:
-            raise ScheduleError(f"There are {len(parts)} parts; at most {_MOST_PARTS} are possible")
-        self._parts = list(parts.values())
+        self._parts = _parts(self._state)
         self._sources_of: dict[str, frozenset[str]] = {}
+        self._outlets: dict[str, int | None] = {}
         self._part_of = {name: part for part, names in enumerate(self._parts) for name in names}
 
     def _statement(self, lines: Sequence[str]) -> _Statement:
@@ -172,11 +168,13 @@ class _Design:
 
     def _outlet_of(self, name: str) -> int | None:
         """Return the part of which ``name`` can be an outlet, if there is one."""
-        lines = [self._statements[index].text for index in self._writers[name]]
-        if name not in self._locals or (len(lines) == 1 and _ALIAS.fullmatch(lines[0])):
-            return None
-        parts = {self._part_of.get(source) for source in self._sources(name)}
-        return parts.pop() if len(parts) == 1 else None
+        if name not in self._outlets:
+            lines = [self._statements[index].text for index in self._writers[name]]
+            parts = {self._part_of.get(source) for source in self._sources(name)}
+            alias = len(lines) == 1 and _ALIAS.fullmatch(lines[0]) is not None
+            possible = name in self._locals and not alias and len(parts) == 1
+            self._outlets[name] = parts.pop() if possible else None
+        return self._outlets[name]
 
     def _logic(self, names: Iterable[str], part: int | None) -> _Logic:
         """Return what computes ``names`` for use in ``part``, or outside of all."""
@@ -273,13 +271,21 @@ def _mask(parts: Iterable[int]) -> str:
     return f"{sum(1 << part for part in parts):#x}u"
 
 
-def _component(name: str) -> str:
-    """Return the path of the component that ``name`` is of, as CXXRTL spells names."""
-    return (
-        re.sub(r"^(?:memory_)?(?:p_|i_flatten_5c_)", "", name)
-        .replace("_5c_", "")
-        .rpartition("_2e_")[0]
-    )
+def _parts(state: Sequence[str]) -> list[list[str]]:
+    """Return the registers and memories of each part: a component, or several where many are."""
+    for depth in range(max(map(len, map(_path, state))), -1, -1):
+        parts: dict[tuple[str, ...], list[str]] = defaultdict(list)
+        for name in state:
+            parts[_path(name)[:depth]].append(name)
+        if len(parts) <= _MOST_PARTS:
+            break
+    return list(parts.values())
+
+
+def _path(name: str) -> tuple[str, ...]:
+    """Return where the component is that ``name`` is of, as CXXRTL spells names."""
+    plain = re.sub(r"^(?:memory_)?(?:p_|i_flatten_5c_)", "", name).replace("_5c_", "")
+    return tuple(plain.split("_2e_")[:-1])
 
 
 def _between(lines: list[str], first: str, last: str) -> tuple[list[str], list[str]]:
