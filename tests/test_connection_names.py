@@ -10,6 +10,7 @@ import serial
 
 from atomik_fpga import AtomikContext, LinkLostError, connect
 from atomik_fpga.ports import MAX_BAUD
+from atomik_fpga.registry import Registry
 from atomik_sim.model import DeviceModel
 
 from .ideal_peer import FastPort
@@ -25,6 +26,8 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return FastPort(DeviceModel(16, 4))
 
     monkeypatch.setattr(serial, "serial_for_url", serial_for_url)
+    # These names are of simulated boards too, which another test of the process may have left open.
+    monkeypatch.setattr("atomik_fpga.connection._registry", Registry())
     return urls
 
 

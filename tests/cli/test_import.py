@@ -165,7 +165,8 @@ if os.name == "posix":
     def position_in(state: Path) -> int:
         """Return how far the import has come, from the file itself."""
         try:
-            with closing(sqlite3.connect(f"file:{state}?mode=ro", uri=True)) as file:
+            # Not read-only: what a killed process left half done has to be rolled back to read on.
+            with closing(sqlite3.connect(f"file:{state}?mode=rw", uri=True)) as file:
                 return int(file.execute("SELECT sum(position) FROM sources").fetchone()[0] or 0)
         except sqlite3.OperationalError:
             return 0
