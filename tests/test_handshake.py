@@ -13,7 +13,7 @@ from atomik_fpga.link import Engine, FrameBuilder, Handshake
 from atomik_fpga.protocol import Info, Op, Request
 from atomik_sim.model import DeviceModel
 
-from .virtual_line import Faults, StuckError, VirtualLine
+from .virtual_line import StuckError, VirtualLine
 
 
 class Boaster(DeviceModel):
@@ -77,7 +77,7 @@ def test_contexts_keep_their_state_when_a_session_is_opened():
 
 @pytest.mark.parametrize("seed", range(40))
 def test_faults_on_the_line_are_survived(seed):
-    faults = Faults(0.1, 0.1, 0.2, 0.2, 0.1, 0.1, 0.1)
+    faults = "lose:0.1,flip:0.003,repeat:0.2,late:0.2,truncate:0.1,insert:0.003,cut:0.1"
     line = VirtualLine(DeviceModel(), Random(seed), faults)
     line.connect()
     assert line.device.info.session != 0

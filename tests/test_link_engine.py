@@ -7,38 +7,61 @@ from random import Random
 
 import pytest
 
-from atomik_fpga.errors import DeviceFaultError, SessionLostError
-from atomik_fpga.framing import cobs_decode, seal
-from atomik_fpga.link import Engine, FrameBuilder, Payload
+from atomik_fpga.errors import (
+    AtomikError,
+    DeviceFaultError,
+    LinkLostError,
+    SessionLostError,
+    WrongDeviceError,
+)
+from atomik_fpga.framing import seal
+from atomik_fpga.link import FrameBuilder, Payload
 from atomik_fpga.protocol import RUN_HEADER, DeviceFault, Op, Request
 from atomik_sim.model import DeviceModel
 
-from .virtual_line import Faults, Outcome, VirtualLine, run_trial
+from .events import EVENTS
+from .fault_classes import CLASSES, run_trial
+from .trials import REPAIRED, REPORTED, UNDISTURBED, Outcome, Trial
+from .virtual_line import VirtualLine
 
-#: Without late duplicates: one of OPEN would take the device back, as long as nothing was executed.
-NOT_LATE = Faults(0.03, 0.03, 0.05, 0.0, 0.03, 0.03, 0.03)
 WIDTHS = (1, 7, 16, 65)
+#: Without late duplicates: one of OPEN would take the device back, as long as nothing was executed.
+NOT_LATE = "lose:0.03,flip:0.0005,repeat:0.05,drop:0.0005,insert:0.0005,cut:0.03"
+ALL_AT_ONCE = f"{NOT_LATE},late:0.05"
 SOME = {
-    "none": Faults(),
-    "loss": Faults(lose=0.1),
-    "flipped bits": Faults(flip=0.1),
-    "duplicates": Faults(duplicate=0.2),
-    "late duplicates": Faults(late=0.2),
-    "lost bytes": Faults(truncate=0.1),
-    "inserted bytes": Faults(insert=0.1),
-    "false delimiters": Faults(cut=0.1),
-    "all at once": Faults(0.03, 0.03, 0.05, 0.05, 0.03, 0.03, 0.03),
+    "none": "",
+    "loss": "lose:0.1",
+    "flipped bits": "flip:0.003",
+    "duplicates": "repeat:0.2",
+    "late duplicates": "late:0.2",
+    "truncated frames": "truncate:0.1",
+    "lost bytes": "drop:0.003",
+    "inserted bytes": "insert:0.003",
+    "false delimiters": "cut:0.1",
+    "all at once": ALL_AT_ONCE,
 }
+CLEAN_OR_FAULTY = pytest.mark.parametrize("faults", ["", ALL_AT_ONCE], ids=["clean", "faulty"])
 
 
-def campaign(count: int, faults: Faults, **options: object) -> tuple[Counter[str], list[str]]:
-    """Run trials; return how many ended how, and what those say that were not right."""
-    outcomes: list[Outcome] = [
-        run_trial(seed, faults, width=WIDTHS[seed % len(WIDTHS)], **options)
-        for seed in range(count)
-    ]
+def campaign(
+    count: int, faults: str, **options: object
+) -> tuple[Counter[str], list[Outcome], list[str]]:
+    """Run trials; return how many ended how, all of them, and what those say that went wrong."""
+    outcomes = []
+    for seed in range(count):
+        width = WIDTHS[seed % len(WIDTHS)]
+        trial = Trial(
+            Random(seed), DeviceModel(width, 4), width=width, depth=4, faults=faults, **options
+        )
+        outcomes.append(trial.run())
     verdicts = Counter(outcome.verdict for outcome in outcomes)
-    return verdicts, [outcome.detail for outcome in outcomes if outcome.verdict != "right"]
+    # Whether a fault came to pass makes no difference here.
+    verdicts[REPAIRED] += verdicts.pop(UNDISTURBED, 0)
+    return +verdicts, outcomes, [outcome.detail for outcome in outcomes if outcome.detail]
+
+
+def errors_of(outcomes: list[Outcome]) -> list[AtomikError]:
+    return [outcome.errors[0] for outcome in outcomes if outcome.errors]
 
 
 def make_line(device: DeviceModel | None = None, **options: object) -> VirtualLine:
@@ -70,22 +93,24 @@ def words(payload: Payload) -> list[int] | None:
 
 @pytest.mark.parametrize("faults", SOME.values(), ids=SOME.keys())
 def test_faults_in_both_directions_are_repaired(faults):
-    verdicts, details = campaign(300, faults)
-    assert verdicts == {"right": 300}, details[:3]
+    verdicts, _, details = campaign(200, faults)
+    assert verdicts == {REPAIRED: 200}, details[:3]
 
 
 def test_a_hardly_working_line_gives_right_values_or_an_error():
-    verdicts, details = campaign(200, Faults(lose=0.35, flip=0.1))
-    assert verdicts["right"] + verdicts["error"] == 200, details[:3]
-    assert verdicts["right"] > 50
+    verdicts, outcomes, details = campaign(200, "lose:0.35,flip:0.005", to_repair=False)
+    assert verdicts[REPAIRED] + verdicts[REPORTED] == 200, details[:3]
+    assert verdicts[REPAIRED] > 50
     # While it looks for a device, the host can't tell a bad line from none.
-    assert {detail.split(": ")[1] for detail in details} <= {"LinkLostError", "WrongDeviceError"}
+    assert {type(error) for error in errors_of(outcomes)} <= {LinkLostError, WrongDeviceError}
 
 
-@pytest.mark.parametrize("faults", [SOME["none"], SOME["all at once"]], ids=["clean", "faulty"])
-def test_sequence_numbers_and_op_counts_wrap(faults):
-    verdicts, details = campaign(100, faults, next_index=(1 << 16) - 20, opcount=(1 << 32) - 30)
-    assert verdicts == {"right": 100}, details[:3]
+def test_sequence_numbers_and_op_counts_wrap():
+    [row] = [row for row in CLASSES if row.near_wrap]
+    verdicts = Counter(
+        run_trial(2, number, "model", row=row).outcome.verdict for number in range(100)
+    )
+    assert verdicts == {REPAIRED: 100}
 
 
 def test_more_frames_than_the_sequence_space_act_in_order():
@@ -109,11 +134,11 @@ def test_a_lost_swap_reply_gives_the_same_value_and_swaps_once():
     executed = line.device.opcount + 1
     while line.device.opcount != executed:
         line.step()
-    line.faults = Faults(lose=1.0)
-    line._events.clear()
+    line.inject("lose:1")
+    line.forget()
     while engine.stats.timeouts < 2:
         line.step()
-    line.faults = Faults()
+    line.inject("")
     line.settle()
     assert words(swap) == [0x55]
     assert line.device.opcount == executed
@@ -123,14 +148,15 @@ def test_a_lost_swap_reply_gives_the_same_value_and_swaps_once():
 # Resets, other hosts.
 
 
-@pytest.mark.parametrize("faults", [SOME["none"], SOME["all at once"]], ids=["clean", "faulty"])
+@CLEAN_OR_FAULTY
 def test_a_reset_at_any_moment_is_noticed(faults):
-    verdicts, details = campaign(200, faults, disturb=lambda line: line.device.reset())
-    assert verdicts == {"error": 200}, details[:3]
-    names = Counter(detail.split(": ")[1] for detail in details)
+    event = EVENTS["device reset, any moment"]
+    verdicts, outcomes, details = campaign(200, faults, event=event, to_repair=False)
+    assert verdicts == {REPORTED: 200}, details[:3]
+    kinds = Counter(type(error) for error in errors_of(outcomes))
     # So many faults can also swallow eight questions in a row, which is reported as it is.
-    assert names["SessionLostError"] + (names["LinkLostError"] if faults.lose else 0) == 200
-    assert names["LinkLostError"] < 10
+    assert kinds[SessionLostError] + (kinds[LinkLostError] if faults else 0) == 200
+    assert kinds[LinkLostError] < 10
 
 
 def take_over(line: VirtualLine) -> None:
@@ -138,29 +164,27 @@ def take_over(line: VirtualLine) -> None:
     line.device.receive(b"\0" + seal(bytes([Request.OPEN]) + nonce))
 
 
-@pytest.mark.parametrize("faults", [SOME["none"], NOT_LATE], ids=["clean", "faulty"])
+@pytest.mark.parametrize("faults", ["", NOT_LATE], ids=["clean", "faulty"])
 def test_another_host_at_any_moment_is_noticed(faults):
-    verdicts, details = campaign(200, faults, disturb=take_over)
-    assert verdicts == {"error": 200}, details[:3]
-    assert {detail.split(": ")[1] for detail in details} == {"SessionLostError"}
+    verdicts, outcomes, details = campaign(200, faults, event=EVENTS["two hosts"], to_repair=False)
+    assert verdicts == {REPORTED: 200}, details[:3]
+    assert {type(error) for error in errors_of(outcomes)} == {SessionLostError}
 
 
-@pytest.mark.parametrize("faults", [SOME["none"], SOME["all at once"]], ids=["clean", "faulty"])
+@CLEAN_OR_FAULTY
 def test_info_in_the_midst_of_a_session_changes_nothing(faults):
-    def look(line: VirtualLine) -> None:
-        line.put(b"\0" + seal(bytes([Request.INFO, 1, 2])), to_device=True)
-
-    verdicts, details = campaign(100, faults, disturb=look)
-    assert verdicts == {"right": 100}, details[:3]
+    verdicts, _, details = campaign(100, faults, event=EVENTS["INFO in a session"])
+    assert verdicts == {REPAIRED: 100}, details[:3]
 
 
 def test_noise_in_both_directions_changes_nothing():
-    def hiss(line: VirtualLine) -> None:
+    def hiss(trial: Trial) -> None:
+        line = trial.line
         for _ in range(20):
             line.put(line.rng.randbytes(40) + b"\0", to_device=line.rng.random() < 0.5)
 
-    verdicts, details = campaign(100, SOME["none"], disturb=hiss)
-    assert verdicts == {"right": 100}, details[:3]
+    verdicts, _, details = campaign(100, "", event=hiss)
+    assert verdicts == {REPAIRED: 100}, details[:3]
 
 
 def until_executed(line: VirtualLine) -> None:
@@ -174,7 +198,7 @@ def test_a_reset_between_check_and_acknowledgement_is_noticed():
     line.connect().submit(load(0, 1))
     until_executed(line)
     line.device.reset()
-    line._events.clear()
+    line.forget()
     with pytest.raises(SessionLostError) as caught:
         line.settle()
     assert str(caught.value) == (
@@ -258,7 +282,7 @@ def test_a_latched_fault_survives_lost_acknowledgements():
     for _ in range(4):
         while not line.replies or not line.replies[-1]:
             line.step()
-        line._events.clear()
+        line.forget()
         line.replies.clear()
     with pytest.raises(DeviceFaultError) as caught:
         line.settle()
@@ -278,86 +302,3 @@ def test_an_answer_given_before_a_fault_counts():
     with pytest.raises(DeviceFaultError):
         line.settle()
     assert words(read) == [5]
-
-
-# Mutants: what the trials above must be able to see.
-
-
-class AckReleasesReply(Engine):
-    """Takes an acknowledgement for an answer."""
-
-    def _release(self, count: int, now: float) -> None:
-        super()._release(count, now)
-        while self._replying and self._replying[0].index < self._acked:
-            self._replying.popleft()
-
-
-class NoOwnNumbers(Engine):
-    """Gives each retransmission a new number."""
-
-    def _expire(self, now: float) -> None:
-        deadline = self.next_deadline
-        super()._expire(now)
-        if deadline is not None and now >= deadline and self._window:
-            for frame in self._window:
-                content = cobs_decode(frame.wire[:-1])
-                self._backlog.append(Payload(content[2:-4], 0, None))
-
-
-class NoDuplicateCheck(DeviceModel):
-    """Executes whatever number comes."""
-
-    def _on_data(self, seq: int, runs: bytes) -> bytes:
-        self.next = seq
-        return super()._on_data(seq, runs)
-
-
-class NoCheck(DeviceModel):
-    """Believes every frame of a session."""
-
-    def _check(self, body: bytes) -> tuple[bytes, int | None]:
-        content, difference = super()._check(body)
-        if difference is None and self._mask is not None:
-            try:
-                return cobs_decode(body)[:-4], 1
-            except ValueError:
-                return b"", None
-        return content, difference
-
-
-class NoReplyCache(DeviceModel):
-    """Forgets each reply as soon as it is sent."""
-
-    def _on_frame(self, body: bytes) -> bytes:
-        replies = super()._on_frame(body)
-        self._kept.clear()
-        return replies
-
-
-class NoSession(DeviceModel):
-    """Believes undamaged frames of every session."""
-
-    def _start_session(self, mask: int | None) -> None:
-        number, opcount = getattr(self, "next", 0), getattr(self, "opcount", 0)
-        super()._start_session(mask)
-        if mask is not None:
-            self._mask = self._first = getattr(self, "_first", mask)
-            self.next, self.opcount = number, opcount
-
-
-@pytest.mark.parametrize(
-    ("mutant", "faults"),
-    [
-        ({"engine": AckReleasesReply}, SOME["loss"]),
-        ({"engine": NoOwnNumbers}, SOME["loss"]),
-        ({"model": NoDuplicateCheck}, SOME["duplicates"]),
-        ({"model": NoCheck}, SOME["flipped bits"]),
-        ({"model": NoReplyCache}, SOME["loss"]),
-        ({"model": NoSession, "disturb": take_over}, SOME["none"]),
-    ],
-    ids=lambda value: next(iter(value.values())).__name__ if isinstance(value, dict) else "",
-)
-def test_the_trials_catch_the_mutant(mutant, faults):
-    verdicts, _ = campaign(40, faults, **mutant)
-    expected = "error" if "disturb" in mutant else "right"
-    assert verdicts[expected] < 40

@@ -216,13 +216,14 @@ def test_a_board_that_failed_is_not_used_again(pytester: pytest.Pytester) -> Non
     pytester.makepyfile("""
         import pytest
         from atomik_fpga import AtomikError, connect
+        from atomik_sim.cable import Cable
         from atomik_sim.pins import LineError
 
         def test_fails(atomik_board):
             def broken(data):
                 raise LineError("broken")
 
-            atomik_board.simulation.to_device = broken
+            atomik_board.simulation.cable = Cable(broken)
             with pytest.raises(AtomikError):
                 connect(atomik_board.url)
             assert atomik_board.simulation.failed

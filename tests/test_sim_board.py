@@ -11,6 +11,7 @@ import pytest
 
 from atomik_fpga.errors import ClosedError
 from atomik_sim import BoardFailedError, BoardOptions, SimBoard, board, clock
+from atomik_sim.cable import Cable
 from atomik_sim.clock import BoardClock
 from atomik_sim.pins import BREAK, LineError, character
 
@@ -208,14 +209,14 @@ def test_a_board_in_real_time_sleeps_for_as_long_as_it_is_ahead(
 def test_the_characters_towards_the_device_can_be_replaced(
     echo: SimBoard, engine: EchoEngine
 ) -> None:
-    echo.to_device = lambda data: [character(data[0] ^ 1), BREAK]
+    echo.cable = Cable(lambda data: [character(data[0] ^ 1), BREAK])
     echo.write(b"a")
     assert echo.read(2, PATIENCE) == b"`\0"
     assert engine.characters == [character(0x60), BREAK]
 
 
 def test_the_bytes_from_the_device_can_be_replaced(echo: SimBoard) -> None:
-    echo.from_device = lambda data: data * 2
+    echo.cable = Cable(from_device=lambda data: data * 2)
     echo.write(b"ab")
     assert echo.read(4, PATIENCE) == b"aabb"
 

@@ -9,6 +9,7 @@ import pytest
 from atomik_fpga.protocol import Info
 from atomik_sim import BoardOptions, SimBoard
 from atomik_sim.amaranth_engine import AmaranthEngine
+from atomik_sim.cable import Cable
 from atomik_sim.cxxrtl_engine import CxxrtlEngine
 from atomik_sim.engine import Engine
 from atomik_sim.pins import BREAK, CHARACTER_BITS, IDLE, character
@@ -90,19 +91,19 @@ def test_ten_bits_go_over_a_pin_for_each_byte(line: Line) -> None:
 
 def test_a_flipped_bit_on_the_line_is_refused_by_the_device(line: Line) -> None:
     line.ask(SESSION.open())
-    line.board.to_device = lambda data: [character(byte) ^ 1 << 5 for byte in data]
+    line.board.cable = Cable(lambda data: [character(byte) ^ 1 << 5 for byte in data])
     assert line.ask(SESSION.data(0, run(LOAD, 0, 1, size=2)), b"\x10").kind == NAK
 
 
 def test_a_frame_with_a_break_in_it_is_refused_by_the_device(line: Line) -> None:
     line.ask(SESSION.open())
     frame = SESSION.data(0, run(LOAD, 0, 1, size=2))
-    line.board.to_device = lambda data: [
-        levels for byte in data for levels in (character(byte), BREAK, IDLE)
-    ]
+    line.board.cable = Cable(
+        lambda data: [levels for byte in data for levels in (character(byte), BREAK, IDLE)]
+    )
     line.board.write(frame[:3])
     line.board.drain()
-    line.board.to_device = lambda data: [character(byte) for byte in data]
+    line.board.cable = Cable()
     assert line.ask(frame[3:]).kind == NAK
 
 

@@ -12,6 +12,7 @@ from vcd.reader import TokenKind, tokenize
 
 from atomik_fpga import AtomikContext
 from atomik_sim import BoardOptions, SimBoard
+from atomik_sim.cable import Cable
 from atomik_sim.pins import BREAK, character
 from atomik_sim.waves import WaveWriter
 
@@ -248,7 +249,7 @@ def test_a_character_without_a_stop_bit_damages_its_frame(
 ) -> None:
     board = waves_of_an_echo
     frame = wire.info_frame(1)
-    board.to_device = lambda data: [character(data[0])] if data != b"!" else [BREAK]
+    board.cable = Cable(lambda data: [character(data[0])] if data != b"!" else [BREAK])
     board.write(b"!" + frame)
     board.read(1 + len(frame), PATIENCE)
     board.close()

@@ -7,7 +7,7 @@ from typing import Any
 
 from .device import make_device
 from .options import BoardOptions
-from .pins import CHARACTER_BITS, IDLE, LineReceiver, LineTiming
+from .pins import CHARACTER_BITS, IDLE, LineReceiver, LineTiming, pulses
 from .scheduler import Scheduler
 
 __all__ = ["AmaranthEngine"]
@@ -42,8 +42,9 @@ class AmaranthEngine:
         self._rx = self._scheduler.slot(device.rx)
         self._tx = self._scheduler.slot(device.tx)
         self._busy = self._scheduler.slot(device.busy)
-        self._timing = LineTiming(frequency, options.baud)
-        self._receiver = LineReceiver(frequency, options.baud)
+        line_rate = options.line_rate
+        self._timing = LineTiming(frequency, line_rate)
+        self._receiver = LineReceiver(frequency, line_rate, tolerant=line_rate != options.baud)
         self._clocks = 0
         self._rx_bits = 0
         self._idle = False
@@ -75,17 +76,18 @@ class AmaranthEngine:
         for levels in characters:
             quiet = levels == IDLE and not self._busy.curr
             for bit in range(CHARACTER_BITS):
-                scheduler.update(self._rx, levels >> bit & 1)
-                for _ in range(self._timing.next_bit()):
-                    scheduler.clock()
-                    self._clocks += 1
-                    level = self._tx.curr
-                    if receiving or not level:
-                        byte = receiver.clock(level)
-                        receiving = receiver.receiving
-                        quiet = False
-                        if byte is not None:
-                            received.append(byte)
+                for level, clocks in pulses(levels, bit, self._timing.next_bit()):
+                    scheduler.update(self._rx, level)
+                    for _ in range(clocks):
+                        scheduler.clock()
+                        self._clocks += 1
+                        sent = self._tx.curr
+                        if receiving or not sent:
+                            byte = receiver.clock(sent)
+                            receiving = receiver.receiving
+                            quiet = False
+                            if byte is not None:
+                                received.append(byte)
                 if levels != IDLE:
                     self._rx_bits += 1
             self._idle = quiet and not self._busy.curr

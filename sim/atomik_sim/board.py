@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable
 from time import monotonic, sleep
 
 from atomik_fpga.errors import ClosedError
 
+from .cable import Cable
 from .clock import BoardClock
 from .engine import Engine, make_engine
+from .faults import FaultyCable, FaultyLine
 from .options import BoardOptions
-from .pins import IDLE, character
+from .pins import IDLE
 from .status import BoardFailedError, BoardStatus
 from .tap import Tap, Transfer
 
@@ -27,14 +28,6 @@ _RECEIVE_LIMIT = 1 << 16
 
 #: How far simulated time may run ahead of wall time: what an operating system can well sleep.
 _LEAD_SECONDS = 1e-3
-
-
-def _characters(data: bytes) -> Iterable[int]:
-    return map(character, data)
-
-
-def _same(data: bytes) -> bytes:
-    return data
 
 
 class SimBoard:
@@ -53,11 +46,8 @@ class SimBoard:
 
     Attributes
     ----------
-    to_device : callable of bytes that returns an iterable of int
-        Makes the characters (`atomik_sim.pins`) that go over the line to the device; replaced in
-        order to inject faults. Called in the board's thread, with at least one byte.
-    from_device : callable of bytes that returns bytes
-        Likewise, on what was received from the device.
+    cable : Cable
+        Replaced in order to inject faults, as the option ``faults`` does.
 
     Raises
     ------
@@ -77,8 +67,11 @@ class SimBoard:
             from .waves import WaveWriter
 
             self._taps.append(WaveWriter(self._options.vcd, self._options, self._engine.clocks))
-        self.to_device: Callable[[bytes], Iterable[int]] = _characters
-        self.from_device: Callable[[bytes], bytes] = _same
+        self.cable = Cable()
+        spec = self._options.fault_spec()
+        if spec is not None:
+            line = FaultyLine(spec, self._options.width)
+            self.cable = FaultyCable(line, self._options.baud)
 
         self._clock = BoardClock(self._options.clock_frequency, lambda: self._engine.clocks)
         self._condition = threading.Condition()
@@ -320,7 +313,8 @@ class SimBoard:
         """Stop the clock while there is nothing to do; return False when the thread is to end."""
         with self._condition:
             while not self._closed:
-                if self._to_send or self._reset_wanted or not self._engine.idle:
+                awaited = self._to_send or self._reset_wanted or self.cable.pending
+                if awaited or not self._engine.idle:
                     return True
                 self._clock.stop()
                 for tap in self._taps:
@@ -340,10 +334,11 @@ class SimBoard:
     def _step(self) -> None:
         with self._condition:
             reset, self._reset_wanted = self._reset_wanted, False
+            cable, batch = self.cable, self._batch()
             before = len(self._to_send)
-            data = bytes(self._to_send[: self._batch()])
+            data = b"" if cable.full else bytes(self._to_send[:batch])
             del self._to_send[: len(data)]
-            self._sending = bool(data)
+            self._sending = bool(data) or cable.full
             # Those who wait for room are woken up once there is plenty of it, not at each byte.
             if len(self._to_send) <= _SEND_LIMIT // 2 < before:
                 self._condition.notify_all()
@@ -352,11 +347,9 @@ class SimBoard:
             self._engine.reset()
             for tap in self._taps:
                 tap.reset(before_reset, self._engine.clocks)
-        received = self._transfer(list(self.to_device(data)) if data else [IDLE])
-        if received:
-            received = self.from_device(received)
+        received = cable.receive(self._transfer(cable.drive(data, batch)))
         with self._condition:
-            self._sending = False
+            self._sending = cable.full
             self._sent_count += len(data)
             self._resets += reset
             self._keep(received)

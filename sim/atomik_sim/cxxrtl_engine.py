@@ -29,6 +29,8 @@ class CxxrtlEngine:
     Parameters
     ----------
     options : BoardOptions
+    library : Path, optional
+        From `library_of`, if it is not the usual device that is to run.
 
     Raises
     ------
@@ -40,12 +42,15 @@ class CxxrtlEngine:
 
     name = "cxxrtl"
 
-    def __init__(self, options: BoardOptions) -> None:
-        self._library = _load(library_of(options))
-        self._board = self._library.atomik_create(options.clock_frequency, options.baud)
+    def __init__(self, options: BoardOptions, library: Path | None = None) -> None:
+        self._library = _load(library_of(options) if library is None else library)
+        line_rate = options.line_rate
+        self._board = self._library.atomik_create(
+            options.clock_frequency, line_rate, line_rate != options.baud
+        )
         # Not at exit: what was posted is still flushed then, and the board's thread still runs.
         weakref.finalize(self, self._library.atomik_destroy, self._board).atexit = False
-        clocks = CHARACTER_BITS * options.clock_frequency // options.baud
+        clocks = CHARACTER_BITS * options.clock_frequency // line_rate
         self._batch = max(1, _CLOCKS_PER_CALL // clocks)
 
     @property
@@ -103,7 +108,7 @@ def _load(path: Path) -> Any:
     library = ctypes.CDLL(str(path))
     board, size = ctypes.c_void_p, ctypes.c_size_t
     for name, result, *arguments in (
-        ("create", board, ctypes.c_uint64, ctypes.c_uint64),
+        ("create", board, ctypes.c_uint64, ctypes.c_uint64, ctypes.c_int),
         ("destroy", None, board),
         ("reset", None, board),
         (

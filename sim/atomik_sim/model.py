@@ -7,6 +7,7 @@ mistake in the driver's engine can't hide in it.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from atomik_fpga.framing import FramingError, key_mask, seal, unseal
@@ -127,6 +128,7 @@ class DeviceModel:
         self.accumulators = [0] * self._info.depth
         self._banks = BanksModel(self._info.width, self._info.lanes) if self._info.lanes else None
         self._line = bytearray()
+        self._faulty = False
         self._mask: int | None = None
         self._start_session(None)
 
@@ -142,17 +144,28 @@ class DeviceModel:
         """Return R ^ A of a context."""
         return self.references[address] ^ self.accumulators[address]
 
-    def receive(self, data: bytes) -> bytes:
-        """Take in bytes from the line and return the bytes that answer them."""
+    def receive(self, data: bytes, errors: Collection[int] = ()) -> bytes:
+        """Take in bytes from the line and return the bytes that answer them.
+
+        Parameters
+        ----------
+        data : bytes
+        errors : collection of int
+            Positions of bytes that came without a stop bit.
+        """
         replies = bytearray()
-        for byte in data:
-            if byte:
+        for position, byte in enumerate(data):
+            if position in errors:
+                self._faulty = True
+            elif byte:
                 # One byte more than fits tells that it was too long.
                 if len(self._line) <= _MAX_BODY:
                     self._line.append(byte)
-            elif self._line:
-                body = bytes(self._line)
+            elif self._line or self._faulty:
+                # No frame is empty, so that this one is damaged whatever stands in it.
+                body = b"" if self._faulty else bytes(self._line)
                 self._line.clear()
+                self._faulty = False
                 replies += self._on_frame(body)
         return bytes(replies)
 

@@ -15,6 +15,8 @@ from atomik_fpga.protocol import (
     MIN_BANKS_WIDTH,
 )
 
+from .faults.spec import FaultSpec
+
 __all__ = ["BOARDS", "ENGINES", "MIN_CLOCKS_PER_BIT", "BoardOptions", "url_of"]
 
 #: Clock of each board that can be simulated, in hertz.
@@ -62,6 +64,8 @@ class BoardOptions:
     vcd : str
         File to which the board writes waves (`atomik_sim.waves`); empty for none. What it held
         before is lost.
+    faults : str
+        Faults of the line (`atomik_sim.faults`, ``docs/faults.md``); empty for none.
 
     Raises
     ------
@@ -79,6 +83,7 @@ class BoardOptions:
     name: str = ""
     fresh: bool = False
     vcd: str = ""
+    faults: str = ""
 
     def __post_init__(self) -> None:
         _check_choice("board", self.board, BOARDS)
@@ -94,6 +99,7 @@ class BoardOptions:
                     f"not {self.width}"
                 )
         _check_range("baud", self.baud, self.clock_frequency // MIN_CLOCKS_PER_BIT)
+        self.fault_spec()
         if self.name and self.fresh:
             raise ValueError(
                 f"Options name={self.name!r} and fresh=1 exclude each other: "
@@ -104,6 +110,16 @@ class BoardOptions:
     def clock_frequency(self) -> int:
         """Clock of the board, in hertz."""
         return BOARDS[self.board]
+
+    @property
+    def line_rate(self) -> int:
+        """Rate of the host's port in bit/s: another one than the device's if the faults say so."""
+        spec = self.fault_spec()
+        return self.baud if spec is None else round(self.baud * (1 + spec.baud_error / 100))
+
+    def fault_spec(self) -> FaultSpec | None:
+        """Return the faults of the line, if there are any."""
+        return FaultSpec.parse(self.faults) if self.faults else None
 
     @classmethod
     def from_url(cls, url: str) -> BoardOptions:
@@ -174,6 +190,7 @@ _READERS: dict[str, Callable[[str, str], Any]] = {
     "name": _read_text,
     "fresh": _read_flag,
     "vcd": _read_text,
+    "faults": _read_text,
 }
 
 

@@ -8,7 +8,7 @@ from atomik_fpga.framing import Deframer
 from atomik_fpga.protocol import Kind
 
 from .decode import LONGEST_FRAME, DeviceFrame, LinkDecoder
-from .pins import IDLE
+from .pins import IDLE, LEVELS
 from .tap import Transfer
 
 __all__ = ["TrafficCounter", "TrafficCounts"]
@@ -71,7 +71,7 @@ class TrafficCounter:
 
     def transferred(self, transfer: Transfer) -> None:
         """Count what went over the line."""
-        driven = bytes(it >> 1 & 0xFF for it in transfer.characters if it != IDLE)
+        driven = bytes(it >> 1 & 0xFF for it in transfer.characters if it & LEVELS != IDLE)
         requests = self._to_device.feed(driven) if driven else []
         replies = self._from_device.feed(transfer.received) if transfer.received else []
         if not requests and not replies:

@@ -18,7 +18,7 @@ from vcd import VCDWriter
 
 from .decode import LONGEST_FRAME, DeviceFrame, HostFrame, LinkDecoder
 from .options import BoardOptions
-from .pins import CHARACTER_BITS, IDLE, character
+from .pins import CHARACTER_BITS, IDLE, LEVELS, character, pulses
 from .tap import Transfer
 
 __all__ = ["WaveWriter"]
@@ -218,9 +218,15 @@ class WaveWriter:
 
     def _drive(self, levels: int, begin: float, bit: float) -> None:
         for number in range(CHARACTER_BITS):
-            self.change(self._rx, begin + number * bit, levels >> number & 1)
+            clock = begin + number * bit
+            for level, clocks in pulses(levels, number, round(bit)):
+                self.change(self._rx, clock, level)
+                clock += clocks
         end = begin + CHARACTER_BITS * bit
         self.change(self._rx, end, 1)
+        levels &= LEVELS
+        if levels == IDLE:
+            return
         byte = levels >> 1 & 0xFF
         stretch = self._host.byte(byte, begin, end, levels == character(byte))
         if stretch is not None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import inspect
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Mutation"]
+__all__ = ["Mutation", "changed"]
 
 
 @dataclass(frozen=True)
@@ -34,12 +35,33 @@ class Mutation:
         ValueError
             If the text to be replaced is not there exactly once: the design has changed.
         """
-        source = inspect.getsource(component)
-        count = source.count(self.old)
+        return changed(component, self.fault, {self.old: self.new})
+
+
+def changed(component: type, name: str, changes: Mapping[str, str]) -> type:
+    """Return a class like ``component``, its source changed.
+
+    Parameters
+    ----------
+    component : type
+    name : str
+        Of what is changed, for messages.
+    changes : mapping of str to str
+        What replaces which text, each of which must occur once.
+
+    Raises
+    ------
+    ValueError
+        If a text to be replaced is not there exactly once: the design has changed.
+    """
+    source = inspect.getsource(component)
+    for old, new in changes.items():
+        count = source.count(old)
         if count != 1:
-            raise ValueError(f"{self.old!r} occurs {count} times in {component.__name__}, not once")
-        names: dict[str, Any] = dict(vars(sys.modules[component.__module__]))
-        # `super()` and Amaranth's name tracer work in compiled source as they do in a module.
-        exec(compile(source.replace(self.old, self.new), f"<{self.fault}>", "exec"), names)
-        mutant: type = names[component.__name__]
-        return mutant
+            raise ValueError(f"{old!r} occurs {count} times in {component.__name__}, not once")
+        source = source.replace(old, new)
+    names: dict[str, Any] = dict(vars(sys.modules[component.__module__]))
+    # `super()` and Amaranth's name tracer work in compiled source as they do in a module.
+    exec(compile(source, f"<{name}>", "exec"), names)
+    mutant: type = names[component.__name__]
+    return mutant

@@ -67,6 +67,7 @@ def _host_and_port(_: click.Context, __: click.Parameter, text: str) -> tuple[st
     "--realtime", is_flag=True, default=None, help="Run no faster than the real board would."
 )
 @click.option("--vcd", type=click.Path(dir_okay=False), metavar="FILE", help="Write waves to FILE.")
+@click.option("--faults", metavar="SPEC", help="Let the line have faults, such as flip:0.001.")
 @verbosity_options
 @click.pass_context
 def sim(
@@ -82,6 +83,7 @@ def sim(
     engine: str | None,
     realtime: bool | None,
     vcd: str | None,
+    faults: str | None,
 ) -> None:
     """Offer a simulated board to other processes.
 
@@ -105,6 +107,7 @@ def sim(
         "engine": engine,
         "realtime": realtime,
         "vcd": vcd,
+        "faults": faults,
     }
     if pty is None:
         pty = os.name == "posix"

@@ -7,15 +7,17 @@ import platform
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import metadata, resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 from atomik_fpga.cache import Cache, content_key
 from atomik_fpga.errors import AtomikError
 
+from ..device import make_device
 from ..options import BoardOptions
 from .compiler import Compiler, find_compiler
 from .schedule import ScheduleError, schedule
@@ -37,11 +39,24 @@ class BuildError(AtomikError, OSError):
     """The device could not be compiled."""
 
 
-def library_of(options: BoardOptions) -> Path:
+def library_of(
+    options: BoardOptions,
+    *,
+    device: Callable[[BoardOptions], Any] = make_device,
+    variant: str = "",
+) -> Path:
     """Return the compiled device of a board; the first time, that takes some seconds.
 
     Progress goes to this module's logger; where that shows no more than warnings, the word that it
     begins is one.
+
+    Parameters
+    ----------
+    options : BoardOptions
+    device : callable
+        Makes the device, or another one with its ports.
+    variant : str
+        What tells such another one from the device in the cache.
 
     Raises
     ------
@@ -67,7 +82,7 @@ def library_of(options: BoardOptions) -> Path:
         start = monotonic()
         source = folder / "design.cc"
         try:
-            source.write_text(_translate(options), encoding="utf-8")
+            source.write_text(_translate(device(options)), encoding="utf-8")
         except ScheduleError as error:
             raise BuildError(
                 f"what Yosys makes of the gateware is not understood: {error}"
@@ -79,10 +94,10 @@ def library_of(options: BoardOptions) -> Path:
         driver.unlink()
         _log.info("Compiled in %.1f s, kept in %s", monotonic() - start, _CACHE.folder)
 
-    return _CACHE.get(_key(options, compiler), make) / _LIBRARY
+    return _CACHE.get(_key(options, compiler, variant), make) / _LIBRARY
 
 
-def _key(options: BoardOptions, compiler: Compiler) -> str:
+def _key(options: BoardOptions, compiler: Compiler, variant: str) -> str:
     configuration = (
         options.clock_frequency,
         options.baud,
@@ -100,6 +115,7 @@ def _key(options: BoardOptions, compiler: Compiler) -> str:
         f"{_FORMAT} {configuration} {platform.machine()} {sys.platform}",
         *tools,
         compiler.identity,
+        variant,
         *_FLAGS,
         _own("driver.cc").read_bytes(),
         _own("schedule.py").read_bytes(),
@@ -126,12 +142,9 @@ def _own(name: str) -> Traversable:
     return resources.files(__package__) / name
 
 
-def _translate(options: BoardOptions) -> str:
+def _translate(device: Any) -> str:
     from amaranth.back import rtlil
 
-    from ..device import make_device
-
-    device = make_device(options)
     ports = [device.rx, device.tx, device.busy, device.session, device.error]
     return schedule(_cxxrtl(rtlil.convert(device, ports=ports, emit_src=False)))
 

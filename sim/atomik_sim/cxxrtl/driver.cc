@@ -5,6 +5,7 @@
 
 #include "design.cc"
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -19,6 +20,7 @@ namespace {
 
 constexpr int character_bits = 10;
 constexpr unsigned idle_levels = 0x3ff;
+constexpr int glitch_place = 14;
 
 // Takes the level after each clock; tells of a character when its stop bit was sampled.
 class Receiver {
@@ -66,8 +68,8 @@ private:
 
 class Board {
 public:
-	Board(uint64_t frequency, uint64_t baud)
-		: frequency(frequency), baud(baud), receiver(frequency, baud) {
+	Board(uint64_t frequency, uint64_t baud, bool tolerant)
+		: frequency(frequency), baud(baud), tolerant(tolerant), receiver(frequency, baud) {
 		design.set_rx(rx);
 	}
 
@@ -77,21 +79,19 @@ public:
 			unsigned levels = characters[index];
 			quiet = levels == idle_levels && !design.busy();
 			for (int bit = 0; bit < character_bits; bit++) {
-				rx = levels >> bit & 1;
-				design.set_rx(rx);
+				bool level = levels >> bit & 1;
 				uint64_t length = (rest + frequency) / baud;
 				rest = (rest + frequency) % baud;
-				for (uint64_t clock = 0; clock < length; clock++) {
-					design.clock();
-					bool high = design.tx();
-					if (!high || receiver.receiving()) {
-						quiet = false;
-						if (receiver.clock(high))
-							take(received, taken, room);
-					} else if (design.settled()) {
-						// Nor will anything change in the rest of this bit.
-						break;
-					}
+				if ((levels >> character_bits & 0xf) == unsigned(bit + 1)) {
+					// A pulse in a quarter of this bit.
+					uint64_t quarter = levels >> glitch_place;
+					uint64_t begin = length * quarter / 4;
+					uint64_t end = std::max(begin + 1, length * (quarter + 1) / 4);
+					hold(level, begin, received, taken, room);
+					hold(!level, end - begin, received, taken, room);
+					hold(level, length - end, received, taken, room);
+				} else {
+					hold(level, length, received, taken, room);
 				}
 				clock_count += length;
 				if (levels != idle_levels)
@@ -126,8 +126,26 @@ public:
 	bool idle = false;
 
 private:
+	// Runs with rx at a level for some clocks.
+	void hold(bool level, uint64_t length, uint8_t *received, size_t &taken, size_t room) {
+		rx = level;
+		design.set_rx(rx);
+		for (uint64_t clock = 0; clock < length; clock++) {
+			design.clock();
+			bool high = design.tx();
+			if (!high || receiver.receiving()) {
+				quiet = false;
+				if (receiver.clock(high))
+					take(received, taken, room);
+			} else if (design.settled()) {
+				// Nor will anything change in the rest of this time.
+				break;
+			}
+		}
+	}
+
 	void take(uint8_t *received, size_t &taken, size_t room) {
-		if (receiver.levels >> (character_bits - 1) == 0)
+		if (receiver.levels >> (character_bits - 1) == 0 && !tolerant)
 			failure = -1 - int64_t(receiver.levels);
 		else if (taken == room)
 			failure = INT64_MIN;
@@ -144,6 +162,7 @@ private:
 	Design design;
 	bool rx = true;
 	uint64_t frequency, baud;
+	bool tolerant;
 	uint64_t rest = 0;
 	uint64_t clock_count = 0, rx_bits = 0;
 	Receiver receiver;
@@ -153,8 +172,9 @@ private:
 
 } // namespace
 
-EXPORT Board *atomik_create(uint64_t frequency, uint64_t baud) {
-	return new Board(frequency, baud);
+// A tolerant board takes bytes without a stop bit as they are.
+EXPORT Board *atomik_create(uint64_t frequency, uint64_t baud, int tolerant) {
+	return new Board(frequency, baud, tolerant);
 }
 
 EXPORT void atomik_destroy(Board *board) { delete board; }
