@@ -19,11 +19,14 @@ from .formal.mutation import changed
 
 __all__ = ["FIRST_NEXT", "FIRST_OPCOUNT", "MUTANTS", "mutant_engine", "near_wrap_engine"]
 
+#: By component, what replaces which text of its source.
+Changes = dict[type, dict[str, str]]
+
 #: Where the counters of a session begin on a device that is to wrap.
 FIRST_NEXT = (1 << 16) - 20
 FIRST_OPCOUNT = (1 << 32) - 30
 
-_NEAR_WRAP = {
+_NEAR_WRAP: Changes = {
     FrameExecutor: {
         "self.next.eq(0)": f"self.next.eq({FIRST_NEXT})",
         "self.opcount.eq(0)": f"self.opcount.eq({FIRST_OPCOUNT})",
@@ -31,7 +34,7 @@ _NEAR_WRAP = {
 }
 _CHECK = "self.session & (undamaged == self.mask)"
 #: What each mutant has in place of what is there.
-MUTANTS: dict[str, dict[type, dict[str, str]]] = {
+MUTANTS: dict[str, Changes] = {
     "no duplicate check": {
         FrameExecutor: {"old = ~behind[15]": "old = Const(0)", "behind.all()": "Const(1)"}
     },
@@ -63,7 +66,7 @@ MUTANTS: dict[str, dict[type, dict[str, str]]] = {
 
 
 @contextmanager
-def _changed(name: str, components: dict[type, dict[str, str]]) -> Iterator[None]:
+def _changed(name: str, components: Changes) -> Iterator[None]:
     with ExitStack() as stack:
         for component, changes in components.items():
             mutant = changed(component, name, changes)
