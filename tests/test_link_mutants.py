@@ -24,7 +24,7 @@ MODEL_TRIALS = {
     "no reply cache": ("lost VALUES", 5),
     "apply before CRC": ("flip, heavy", 10),
     "error not latched": ("error status in a lost ack", 5),
-    "ack releases the reply frame": ("lost SWAP reply", 5),
+    "ack releases the reply frame": ("flip, heavy", 5),
     "what is sent again has new numbers": ("lost ACK", 5),
 }
 #: The one trial of the gateware, which takes seconds without a compiler.
