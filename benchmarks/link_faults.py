@@ -104,6 +104,7 @@ def run_campaign(level: str, seed: int, trials: int, *, processes: int = _PROCES
             campaign.hits += hits
             if verdict in _MISSES:
                 campaign.missed.append(number)
+                _say(f"{verdict}: {_command(level, seed, number)}")
         done += len(lines)
         if monotonic() - told > _PROGRESS_SECONDS or done == trials:
             told = monotonic()

@@ -7,7 +7,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from unittest.mock import patch
 
-from atomik_hdl.device import DeltaDevice
 from atomik_hdl.link.executor import FrameExecutor
 from atomik_hdl.link.receiver import FrameReceiver
 from atomik_sim import BoardOptions
@@ -74,14 +73,10 @@ def _changed(name: str, components: Changes) -> Iterator[None]:
         yield
 
 
-def _device(options: BoardOptions) -> DeltaDevice:
-    return DeltaDevice(options.clock_frequency, options.baud, options.width, options.contexts)
-
-
 def near_wrap_library(options: BoardOptions) -> Path:
     """Return a compiled device whose counters begin near their wrap."""
     with _changed("near wrap", _NEAR_WRAP):
-        return library_of(options, device=_device, variant=repr(_NEAR_WRAP))
+        return library_of(options, variant=repr(_NEAR_WRAP))
 
 
 def near_wrap_engine(options: BoardOptions) -> CxxrtlEngine:

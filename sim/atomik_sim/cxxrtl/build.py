@@ -7,17 +7,15 @@ import platform
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib import metadata, resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from time import monotonic
-from typing import Any
 
 from atomik_fpga.cache import Cache, content_key
 from atomik_fpga.errors import AtomikError
 
-from ..device import make_device
 from ..options import BoardOptions
 from .compiler import Compiler, find_compiler
 from .schedule import ScheduleError, schedule
@@ -39,12 +37,7 @@ class BuildError(AtomikError, OSError):
     """The device could not be compiled."""
 
 
-def library_of(
-    options: BoardOptions,
-    *,
-    device: Callable[[BoardOptions], Any] = make_device,
-    variant: str = "",
-) -> Path:
+def library_of(options: BoardOptions, *, variant: str = "") -> Path:
     """Return the compiled device of a board; the first time, that takes some seconds.
 
     Progress goes to this module's logger; where that shows no more than warnings, the word that it
@@ -53,10 +46,8 @@ def library_of(
     Parameters
     ----------
     options : BoardOptions
-    device : callable
-        Makes the device, or another one with its ports.
     variant : str
-        What tells such another one from the device in the cache.
+        What tells it in the cache from the usual device, where the gateware is not as in its files.
 
     Raises
     ------
@@ -82,7 +73,7 @@ def library_of(
         start = monotonic()
         source = folder / "design.cc"
         try:
-            source.write_text(_translate(device(options)), encoding="utf-8")
+            source.write_text(_translate(options), encoding="utf-8")
         except ScheduleError as error:
             raise BuildError(
                 f"what Yosys makes of the gateware is not understood: {error}"
@@ -142,9 +133,12 @@ def _own(name: str) -> Traversable:
     return resources.files(__package__) / name
 
 
-def _translate(device: Any) -> str:
+def _translate(options: BoardOptions) -> str:
     from amaranth.back import rtlil
 
+    from ..device import make_device
+
+    device = make_device(options)
     ports = [device.rx, device.tx, device.busy, device.session, device.error]
     return schedule(_cxxrtl(rtlil.convert(device, ports=ports, emit_src=False)))
 
