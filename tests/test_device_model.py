@@ -320,3 +320,17 @@ def test_bytes_may_come_one_at_a_time(device):
     line = data(0, run(Op.LOAD, 0, 5)) + data(1, run(Op.READ, 0, count=1))
     answer = b"".join(device.receive(bytes([byte])) for byte in line)
     assert replies(answer) == [(ACK, 0, 1, 1, b""), (VALUES, 0, 2, 2, b"\x05")]
+
+
+def test_a_character_without_a_stop_bit_damages_the_frame_it_stands_in(device):
+    good = data(0, run(Op.LOAD, 1, 0x5A))
+    assert replies(device.receive(good, {2})) == [(NAK, 0, 0, 0, b"")]
+    assert replies(device.receive(good)) == [(ACK, 0, 1, 1, b"")]
+    assert device.state(1) == 0x5A
+
+
+def test_an_empty_frame_with_such_a_character_is_damaged_too(device):
+    assert device.receive(b"\0\0") == b""
+    # Without its stop bit a 00 ends no frame.
+    assert device.receive(b"\0", [0]) == b""
+    assert replies(device.receive(b"\0")) == [(NAK, 0, 0, 0, b"")]

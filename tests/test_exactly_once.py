@@ -2,92 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from random import Random
 
 import pytest
 
 from atomik_fpga import AtomikContext, connect
 from atomik_sim import find_board
-from atomik_sim.pins import CHARACTER_BITS, character
+from atomik_sim.faults import FaultyCable
 
 CONTEXTS = 3
 OPS = 80
 
-#: What the line does with a character: the ten levels of each that comes out of it.
-Fault = Callable[[int, Random], list[int]]
-
-
-def flip(levels: int, rng: Random) -> list[int]:
-    return [levels ^ 1 << rng.randrange(CHARACTER_BITS)]
-
-
-def lose(levels: int, rng: Random) -> list[int]:
-    return []
-
-
-def double(levels: int, rng: Random) -> list[int]:
-    return [levels, levels]
-
-
-class Line:
-    """A line that spoils characters, and says frames twice, at given rates."""
-
-    def __init__(self, seed: str, faults: dict[Fault, float], repeat: float) -> None:
-        self.rng = Random(seed)
-        self.faults = faults
-        self.repeat = repeat
-        self.frame = bytearray()
-        self.spoilt = 0
-
-    def characters(self, data: bytes) -> Iterator[int]:
-        for byte in data:
-            yield from self.spoil(character(byte))
-            self.frame.append(byte)
-            if byte == 0:
-                again, self.frame = self.frame, bytearray()
-                if len(again) > 1 and self.rng.random() < self.repeat:
-                    self.spoilt += 1
-                    yield from map(character, again)
-
-    def received(self, data: bytes) -> bytes:
-        """Return the bytes of what comes out; the bit that a flip hits is always of the data."""
-        return bytes(levels >> 1 & 0xFF for levels in self.characters(data))
-
-    def spoil(self, levels: int) -> list[int]:
-        for fault, rate in self.faults.items():
-            if self.rng.random() < rate:
-                self.spoilt += 1
-                return fault(levels, self.rng)
-        return [levels]
-
-
 FAULTS = {
-    "flipped bits": ({flip: 0.01}, 0.0),
-    "lost characters": ({lose: 0.01}, 0.0),
-    "doubled characters": ({double: 0.01}, 0.0),
-    "frames said twice": ({}, 0.3),
-    "all of it": ({flip: 0.004, lose: 0.004, double: 0.004}, 0.2),
+    "flipped bits": "flip:0.004",
+    "glitches": "glitch:0.01",
+    "lost characters": "drop:0.004",
+    "inserted characters": "insert:0.004",
+    "frames said twice": "repeat:0.3",
+    "late frames": "late:0.1",
+    "all of it": "flip:0.002,drop:0.002,insert:0.002,repeat:0.2,cut:0.05",
 }
+#: What asks for no frame again.
+HARMLESS = {"frames said twice", "late frames"}
 
 
-@pytest.mark.parametrize("direction", ["to the device", "from the device", "both ways"])
+@pytest.mark.parametrize("end", ["@device", "@host", ""], ids=["there", "back", "both ways"])
 @pytest.mark.parametrize("name", FAULTS)
-def test_every_value_is_right_whatever_the_line_does(name, direction):
-    url = f"sim://icebreaker?name={name.replace(' ', '-')}-{direction.replace(' ', '-')}"
-    rng = Random(f"{name} {direction}")
-    lines = []
+def test_every_value_is_right_whatever_the_line_does(name: str, end: str) -> None:
+    spec = ",".join(f"{fault}{end}" for fault in FAULTS[name].split(","))
+    url = f"sim://icebreaker?faults={spec},seed:2"
+    rng = Random(f"{name} {end}")
     with connect(url) as connection:
         contexts = [AtomikContext(64, port=url) for _ in range(CONTEXTS)]
-        connection.flush()
-        board = find_board(url)
-        if direction != "from the device":
-            lines.append(Line(f"{name} to", *FAULTS[name]))
-            board.to_device = lines[-1].characters
-        if direction != "to the device":
-            lines.append(Line(f"{name} from", *FAULTS[name]))
-            board.from_device = lines[-1].received
-
         references, accumulators = [0] * CONTEXTS, [0] * CONTEXTS
         for _ in range(OPS):
             n, word = rng.randrange(CONTEXTS), rng.getrandbits(64)
@@ -108,9 +54,20 @@ def test_every_value_is_right_whatever_the_line_does(name, direction):
                     assert contexts[n].accumulator == accumulators[n]
         states = [r ^ a for r, a in zip(references, accumulators, strict=True)]
         assert [context.read() for context in contexts] == states
-        stats = connection.stats
-        assert all(line.spoilt for line in lines)
-        if FAULTS[name][0]:
-            assert stats.retransmissions > 0
+        cable = find_board(url).cable
+        assert isinstance(cable, FaultyCable)
+        assert cable.line.hits
+        if name not in HARMLESS:
+            assert connection.stats.retransmissions > 0
         for context in contexts:
             context.close()
+
+
+@pytest.mark.parametrize("percent", [-4, -2, 2, 4])
+def test_a_line_rate_that_is_off_is_borne_at_12_clocks_a_bit(percent: int) -> None:
+    url = f"sim://icebreaker?baud=1000000&faults=baud:{percent}"
+    with connect(url) as connection, AtomikContext(64, port=url) as context:
+        for number in range(1, 41):
+            context.accum(number)
+        assert context.read() == 40
+        assert connection.stats.retransmissions == 0

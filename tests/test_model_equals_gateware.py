@@ -77,6 +77,12 @@ class Traffic:
         self.sent.append(frame)
         return frame
 
+    def errors(self, frame):
+        """Positions of characters that come without a stop bit, the delimiter's among them."""
+        if self.random.random() < 0.9:
+            return set()
+        return {self.random.randrange(len(frame)) for _ in range(2)}
+
 
 @pytest.mark.parametrize(("width", "depth", "slots"), [(64, 16, 2), (7, 17, 1), (65, 1, 4)])
 @pytest.mark.parametrize("seed", range(2))
@@ -97,8 +103,9 @@ def test_any_frames_one_after_the_other(width, depth, slots, seed):
     async def script(ctx):
         for _ in range(70):
             frame = traffic.frame()
-            expected = model.receive(frame)
-            await bench.send(ctx, frame)
+            errors = traffic.errors(frame)
+            expected = model.receive(frame, errors)
+            await bench.send(ctx, frame, errors=errors)
             await bench.rest(ctx)
             answered = b"".join(reply + b"\0" for reply in bench.replies)
             bench.replies.clear()

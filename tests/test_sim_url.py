@@ -29,7 +29,7 @@ PATIENCE = 60.0
 SESSION = Session()
 _names = itertools.count()
 
-OPTIONS = "contexts, width, lanes, baud, engine, realtime, name, fresh, vcd"
+OPTIONS = "contexts, width, lanes, baud, engine, realtime, name, fresh, vcd, faults"
 
 
 @pytest.fixture
@@ -81,6 +81,7 @@ def ask(port: Any, frame: bytes) -> Reply:
         ("sim://?engine=cxxrtl", BoardOptions()),
         ("sim://?realtime=1", BoardOptions(realtime=True)),
         ("sim://?vcd=a/b.vcd", BoardOptions(vcd="a/b.vcd")),
+        ("sim://?faults=lose/ACK:0.1,seed:2", BoardOptions(faults="lose/ACK:0.1,seed:2")),
     ],
 )
 def test_a_url_names_a_board_by_its_options(url: str, options: BoardOptions) -> None:

@@ -28,6 +28,10 @@ DEADLINE = 120
         ("--listen 127.0.0.1:70000", "'127.0.0.1:70000' is not HOST:PORT, such as 127.0.0.1:7000."),
         ("--width 257", "Option 'width' must be in 1..256, not 257"),
         (
+            "--faults flip:2",
+            "Rate of fault 'flip' must be more than 0 and at most 1, not '2'",
+        ),
+        (
             "--listen 0.0.0.0:0",
             "0.0.0.0 is not a loopback address, and the board has no authentication: whoever can "
             "reach it could use it. Say --allow-remote if that is wanted.",
