@@ -123,7 +123,7 @@ def _all_classes() -> list[FaultClass]:
             FaultClass(f"{words} {frame}", _alone(name, frame))
             for frame in ("DATA", "ACK", "VALUES")
         ]
-        rate = (0.3, 0.7) if name == "lose" else (0.9, 1.0)
+        rate = (0.2, 0.4) if name == "lose" else (0.9, 1.0)
         rows.append(FaultClass(f"{words} OPEN", _alone(name, "OPEN", rate)))
     rows += [
         FaultClass("baud ±2 %", _baud(2), gateware=True),

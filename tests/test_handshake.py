@@ -9,7 +9,7 @@ import pytest
 
 from atomik_fpga.errors import LinkLostError, ProtocolVersionError, WrongDeviceError
 from atomik_fpga.framing import key_mask, seal
-from atomik_fpga.link import Engine, FrameBuilder, Handshake
+from atomik_fpga.link import Engine, FrameBuilder, Handshake, Payload
 from atomik_fpga.protocol import Info, Op, Request
 from atomik_sim.model import DeviceModel
 
@@ -267,3 +267,20 @@ def test_the_line_in_these_trials_can_get_stuck():
     line.connect()
     with pytest.raises(StuckError):
         line.run_until(lambda: False)
+
+
+def test_a_first_answer_that_comes_late_does_not_slow_the_session_down():
+    line = make_line()
+    line.stop_reading(3.0, 10_000)
+    handshake = line.peer
+    engine = line.connect()
+    assert isinstance(handshake, Handshake)
+    assert handshake.session is not None
+    assert line.now > 3.0
+    assert handshake.session.round_trip == pytest.approx(2 * line.delay)
+    # A frame that is lost now is sent again as soon as on any other line.
+    engine.submit(Payload(b"", 0))
+    before = line.now
+    engine.output(before)
+    assert engine.next_deadline is not None
+    assert engine.next_deadline - before < 0.1

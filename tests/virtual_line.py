@@ -17,7 +17,8 @@ from atomik_sim.pins import IDLE, CharacterReceiver
 
 __all__ = ["GatewareDevice", "Journal", "ModelDevice", "StuckError", "VirtualLine"]
 
-#: Seconds of virtual time after which a trial counts as stuck.
+#: Seconds of virtual time without any progress after which a trial counts as stuck: a host gives up
+#: long before.
 PATIENCE = 600.0
 #: Characters that the gateware takes before hosts may act again.
 _CHARACTERS_A_STEP = 8
@@ -182,6 +183,9 @@ class VirtualLine:
         #: The host's system takes bytes for it, up to so many, until it reads again.
         self._reads_from, self._room, self._unread = 0.0, 0, b""
         self.unplugged = False
+        #: The latest progress of the host, and since when it is the latest.
+        self._reached: tuple[object, object] | None = None
+        self._since = 0.0
         self.inject(faults)
         self.peer: Handshake | Engine = self.greet()
         #: Others who talk to the device, and hear all that it says.
@@ -259,8 +263,20 @@ class VirtualLine:
         elif self._driving or self.end.busy:
             count = min(_CHARACTERS_A_STEP, len(self._driving))
             self.drive([self._driving.popleft() for _ in range(count)] or [IDLE])
-        if self.now > PATIENCE:
-            raise StuckError("Too much time has passed")
+        self._watch()
+
+    def _watch(self) -> None:
+        """Raise `StuckError` if nothing has been achieved for too long."""
+        peer = self.peer
+        reached = (
+            (peer.submitted, peer.acknowledged, len(peer._replying))
+            if isinstance(peer, Engine)
+            else (peer.info, peer.session)
+        )
+        if (peer, reached) != self._reached:
+            self._reached, self._since = (peer, reached), self.now
+        if self.now - self._since > PATIENCE:
+            raise StuckError(f"Nothing was achieved for {PATIENCE:g} seconds")
 
     def _arrive(self, piece: Piece) -> None:
         if self.ambush is not None:

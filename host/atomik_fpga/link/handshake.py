@@ -195,6 +195,9 @@ class Handshake:
         """Learn the time of a byte: a simulated line can be far slower than its nominal rate."""
         self._seen_byte_times.append((padded_round_trip - self._round_trip) / _PADDING)
         seen = min(self._seen_byte_times)
+        # The first answer may have come late, by chance: what took less time is nearer to the
+        # line's own, and the timers of the session begin with it.
+        self._round_trip = min(self._round_trip, padded_round_trip)
         if seen < 2 * self._byte_time:
             self._padded = _PADDED_TRIES
         if self._padded == _PADDED_TRIES:
