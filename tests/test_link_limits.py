@@ -259,3 +259,26 @@ def test_a_session_may_start_anywhere():
     info = DeviceModel().info
     engine = Engine(Session(info, 1, 0.001, 1e-5, next_index=9, opcount=4))
     assert (engine.submitted, engine.acknowledged, engine.idle) == (9, 9, True)
+
+
+def test_acknowledgements_that_were_lost_do_not_slow_the_timer_down():
+    line = make_line()
+    engine = line.connect()
+    before = engine.stats.round_trip
+    for number in range(5):
+        engine.submit(load(0, number))
+    line.inject("lose:1@host")
+    while engine.stats.timeouts < 4:
+        line.step()
+    line.inject("")
+    # One frame was sent again and again, the others once: all are acknowledged now.
+    line.settle()
+    assert line.now > 0.5
+    assert engine.stats.round_trip <= before
+    # A line without faults is timed again.
+    engine.submit(load(0, 9))
+    line.settle()
+    engine.submit(load(0, 10))
+    engine.output(line.now)
+    assert engine.next_deadline is not None
+    assert engine.next_deadline - line.now < 0.1

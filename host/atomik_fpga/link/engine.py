@@ -119,6 +119,9 @@ class Engine:
         self._line_free = 0.0
         self._progress = 0.0
         self._expired = 0
+        #: Frames before this one may have been acknowledged because another one was sent again:
+        #: how long that took says nothing of the line, but of the timer.
+        self._untimed = session.next_index
         # INFO in the midst of the session.
         self._tag = tag % SEQ_MODULUS
         self._probe_wanted = False
@@ -235,6 +238,7 @@ class Engine:
             )
             return
         self._progress = now
+        self._untimed = self._end
         # One frame is enough to find out: a whole window would choke a line that is only slow.
         self._cursor = self._acked
         self._allowance = 1
@@ -355,7 +359,7 @@ class Engine:
         for _ in range(count):
             frame = self._window.popleft()
             self._under_way -= len(frame.wire)
-        if frame.tries == 1:
+        if frame.tries == 1 and frame.index >= self._untimed:
             self._timer.sample(max(0.0, now - (frame.sent if frame.unanswered else frame.due)))
         self._count["ops"] += (frame.opcount - self._opcount_acked) % _OPCOUNT_MODULUS
         self._acked += count
