@@ -373,4 +373,10 @@ def test_a_process_ends_cleanly_while_its_board_is_at_work(end: str) -> None:
         "port = serial.serial_for_url('sim://?contexts=1&width=1', timeout=1)\n"
         "port.write(bytes(3000))\n" + end + "print('done')\n"
     )
-    assert (result.returncode, result.stdout, result.stderr) == (0, "done\n", "")
+    # Compiling the gateware, which happens once a machine, is no complaint.
+    complaints = [
+        line
+        for line in result.stderr.splitlines()
+        if not line.startswith("Compiling the gateware of ")
+    ]
+    assert (result.returncode, result.stdout, complaints) == (0, "done\n", [])
