@@ -4,6 +4,9 @@ All get the same device, of 256 contexts of 64 bits, and the same bits on its se
 that are executed and answered, with no pause but for the replies at the end of each session. Rates
 are clocks of the whole device per second of processor time of one thread.
 
+A fresh board is what a test gets from ``atomik_board``, once the gateware is loaded, with an
+`AtomikContext` that is opened and closed on it: the median of wall times.
+
 The rows of Icarus Verilog and Verilator, which get the exported Verilog, are there if these are
 installed.
 """
@@ -15,12 +18,14 @@ import time
 from collections.abc import Callable, Sequence
 from importlib import metadata
 from itertools import chain, repeat
+from statistics import median
 from typing import Any
 
 from amaranth.back import verilog
 from amaranth.hdl import ClockDomain, Module
 from amaranth.sim import Simulator
 
+from atomik_fpga import AtomikContext
 from atomik_hdl.device import DeltaDevice
 from atomik_sim import BoardOptions
 from atomik_sim.amaranth_engine import AmaranthEngine
@@ -28,6 +33,7 @@ from atomik_sim.cxxrtl import find_compiler
 from atomik_sim.cxxrtl_engine import CxxrtlEngine
 from atomik_sim.engine import Engine
 from atomik_sim.pins import CHARACTER_BITS, IDLE, character
+from atomik_sim.testing import BoardPool
 from tests.wire import ACCUM, LOAD, READ, Session
 from tests.wire import run as ops
 
@@ -43,6 +49,8 @@ _CONDITIONS = {"contexts": _OPTIONS.contexts, "width": _OPTIONS.width, "baud": _
 #: Clocks a second, and how many times Amaranth's simulator.
 _TARGET = 12e6
 _TIMES = 300.0
+#: A fresh board, in milliseconds.
+_FRESH = 50.0
 #: Frames of data in a session of the stimulus, each with two ops.
 FRAMES = 12
 #: Characters of the longest reply, and what the device takes to begin it.
@@ -103,6 +111,7 @@ def measure(rounds: int = _ROUNDS, repeats: int = 5) -> Sequence[Record]:
         ),
         Record("Amaranth's simulator", interpreted, "clocks/s", "measured", "higher", amaranth),
         Record("engine amaranth", scheduler, "clocks/s", "measured", "higher", amaranth),
+        Record("fresh board", _fresh_board(), "ms", "measured", "lower", cxxrtl, _FRESH),
     ]
     device = _device()
     ports = [device.rx, device.tx, device.busy, device.session, device.error]
@@ -137,6 +146,17 @@ def _engine(engine: Engine, characters: Sequence[int], rounds: int, repeats: int
     # The table is cleared first.
     work()
     return _best(work, repeats)
+
+
+def _fresh_board(repeats: int = 41) -> float:
+    pool = BoardPool()
+    times = []
+    for _ in repeat(None, repeats):
+        start = time.perf_counter()
+        with pool.board(_OPTIONS) as board, AtomikContext(_OPTIONS.width, port=board.url):
+            pass
+        times.append(1e3 * (time.perf_counter() - start))
+    return median(times)
 
 
 def _device() -> Any:
