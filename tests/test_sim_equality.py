@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from atomik_sim.engine import Engine
 from atomik_sim.pins import BREAK, CHARACTER_BITS, IDLE, character
 from atomik_sim.scheduler import Scheduler
 
+from .compiled import needs_compiler
 from .wire import ACCUM, LOAD, PEEK, SWAP, Session, info_frame, run
 
 CLOCKS_PER_BIT = 4
@@ -47,20 +49,30 @@ def traffic(width: int, seed: int) -> bytes:
     return b"\0".join(frames)
 
 
+def device(options: BoardOptions) -> DeltaDevice:
+    return DeltaDevice(options.clock_frequency, options.baud, options.width, options.contexts)
+
+
 def outputs(dut: Any) -> list[Any]:
     return [dut.tx, dut.busy, dut.session, dut.error]
 
 
-def by_scheduler(dut: Any, levels: Sequence[int], reset_at: int) -> list[tuple[int, ...]]:
+Run = Callable[[BoardOptions, Sequence[int], int], list[tuple[int, ...]]]
+
+
+def by_scheduler(
+    options: BoardOptions, levels: Sequence[int], reset_at: int
+) -> list[tuple[int, ...]]:
+    dut = device(options)
     scheduler = Scheduler(dut)
     slots = [scheduler.slot(signal) for signal in outputs(dut)]
     pins = []
     for clock, level in enumerate(levels):
         scheduler.update(scheduler.slot(dut.rx), level)
-        pins.append(tuple(slot.curr for slot in slots))
         if clock == reset_at:
             scheduler.reset()
         else:
+            pins.append(tuple(slot.curr for slot in slots))
             scheduler.clock()
     return pins
 
@@ -97,8 +109,9 @@ def by_amaranth(dut: Any, levels: Sequence[int], reset_at: int) -> list[tuple[in
     return pins
 
 
-@pytest.mark.parametrize("width", [1, 7, 65])
-def test_each_clock_ends_as_on_amaranths_own_simulator(width: int) -> None:
+@cache
+def stimulus_and_pins(width: int) -> tuple[list[int], int, list[tuple[int, ...]]]:
+    """Levels of rx, the clock of a reset, and the pins before each other clock."""
     levels = [
         character(byte) >> bit & 1
         for byte in traffic(width, seed=width)
@@ -106,16 +119,17 @@ def test_each_clock_ends_as_on_amaranths_own_simulator(width: int) -> None:
         for _ in range(CLOCKS_PER_BIT)
     ] + [1] * 2000
     reset_at = len(levels) - 700
-    options = BoardOptions(contexts=3, width=width)
-
-    def device() -> Any:
-        return DeltaDevice(options.clock_frequency, options.baud, width, options.contexts)
-
-    expected = by_amaranth(device(), levels, reset_at)
+    expected = by_amaranth(device(BoardOptions(contexts=3, width=width)), levels, reset_at)
     assert {pins[0] for pins in expected} == {0, 1}
-    assert by_scheduler(device(), levels, reset_at) == expected
     del expected[reset_at]
-    assert by_cxxrtl(options, levels, reset_at) == expected
+    return levels, reset_at, expected
+
+
+@pytest.mark.parametrize("run", [by_scheduler, pytest.param(by_cxxrtl, marks=needs_compiler)])
+@pytest.mark.parametrize("width", [1, 7, 65])
+def test_each_clock_ends_as_on_amaranths_own_simulator(width: int, run: Run) -> None:
+    levels, reset_at, expected = stimulus_and_pins(width)
+    assert run(BoardOptions(contexts=3, width=width), levels, reset_at) == expected
 
 
 def seen(engine: Engine, characters: Sequence[int]) -> list[tuple[object, ...]]:
@@ -129,6 +143,7 @@ def seen(engine: Engine, characters: Sequence[int]) -> list[tuple[object, ...]]:
     return result
 
 
+@needs_compiler
 def test_the_engines_do_and_tell_the_same_character_by_character() -> None:
     options = BoardOptions(contexts=3, width=7, baud=2_700_000)
     rng = random.Random(7)
@@ -146,6 +161,7 @@ def test_the_engines_do_and_tell_the_same_character_by_character() -> None:
     assert b"".join(received for received, *_ in compiled if isinstance(received, bytes))
 
 
+@needs_compiler
 def test_many_characters_in_a_call_do_what_they_do_one_by_one() -> None:
     options = BoardOptions(contexts=3, width=7)
     characters = [*map(character, traffic(7, 3)), *[IDLE] * 100]

@@ -101,7 +101,7 @@ def test_bytes_go_both_ways_over_tcp(echo: SimBoard) -> None:
 
 
 def test_pyserial_reaches_the_gateware_by_the_servers_url() -> None:
-    board = SimBoard(BoardOptions(contexts=3, width=8))
+    board = SimBoard(BoardOptions(contexts=3, width=7))
     with serve(board) as tcp, serial.serial_for_url(tcp.url, timeout=PATIENCE) as port:
         port.write(info_frame(5))
         reply = Session().decode(port.read_until(b"\0")[:-1])
@@ -227,7 +227,7 @@ def test_a_client_can_come_back_to_a_pseudo_terminal(echo: SimBoard) -> None:
 
 @posix_only
 def test_the_gateware_answers_through_a_pseudo_terminal() -> None:
-    board = SimBoard(BoardOptions(contexts=3, width=8))
+    board = SimBoard(BoardOptions(contexts=3, width=7))
     with serve(board, tcp=None, pty=True) as pty, open_path(pty.url) as port:
         port.write(info_frame(9))
         reply = Session().decode(port.read_until(b"\0")[:-1])
