@@ -85,11 +85,12 @@ def test_a_test_gets_the_board_that_it_asks_for(pytester: pytest.Pytester) -> No
         (
             {"depth": 4},
             "Unknown option 'depth': "
-            "a test may ask for board, contexts, width, lanes, baud, engine",
+            "a test may ask for board, contexts, width, lanes, baud, engine, faults",
         ),
         (
             {"name": "mine"},
-            "Unknown option 'name': a test may ask for board, contexts, width, lanes, baud, engine",
+            "Unknown option 'name': "
+            "a test may ask for board, contexts, width, lanes, baud, engine, faults",
         ),
         ({"contexts": 0}, "Option 'contexts' must be in 1..65536, not 0"),
         ({"width": "8"}, "Option 'width' must be an integer, not '8'"),

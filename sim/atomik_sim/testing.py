@@ -27,7 +27,7 @@ from .status import BoardStatus
 __all__ = ["AtomikBoard", "BoardPool", "board_at_port", "read_options", "url_of", "wave_file"]
 
 #: What a test may ask of its board.
-_OPTIONS = ("board", "contexts", "width", "lanes", "baud", "engine")
+_OPTIONS = ("board", "contexts", "width", "lanes", "baud", "engine", "faults")
 
 
 class AtomikBoard:
