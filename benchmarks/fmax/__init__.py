@@ -1,0 +1,1 @@
+"""How fast the gateware's components run, from place and route: ``python -m benchmarks.fmax``."""

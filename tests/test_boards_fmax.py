@@ -1,0 +1,61 @@
+"""The benchmark of clock frequencies, with the tools."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from atomik_boards.catalog import Family
+from atomik_boards.errors import BuildError
+from atomik_hdl.banks import DeltaBanks
+from benchmarks.fmax import flow
+from benchmarks.fmax.__main__ import EXIT_FAILED, main
+from benchmarks.fmax.harness import Harness
+
+
+def test_a_case_runs_once_and_comes_from_the_cache_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ATOMIK_CACHE", str(tmp_path))
+    command = ["--only", "core_8_up5k", "--seeds", "1", "--json"]
+    assert main(command) == 0
+    first = json.loads(capsys.readouterr().out)["records"]
+    logic, usable = first
+    assert logic["metric"] == "core_8_up5k_logic"
+    assert 20 < logic["value"] < 400
+    assert usable["value"] == min(logic["value"], 185)
+    # At least state, accumulator, delta, value, and two responses of two words.
+    assert logic["conditions"]["registers"] >= 8 * 8
+
+    def fail(*_arguments: Any) -> None:
+        raise BuildError("nothing has to run")
+
+    monkeypatch.setattr(flow, "run_steps", fail)
+    assert main(command) == 0
+    assert json.loads(capsys.readouterr().out)["records"] == first
+    # Another seed was not run before.
+    assert main(["--only", "core_8_up5k", "--seeds", "2"]) == EXIT_FAILED
+    printed = capsys.readouterr()
+    assert "core_8_up5k, seed 2 FAILED: nothing has to run" in printed.err
+    assert "No result for core_8_up5k" in printed.err
+
+
+@pytest.mark.parametrize("family", Family)
+def test_banks_keep_the_gates_of_all_lanes_though_lanes_share_registers(
+    family: Family, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ATOMIK_CACHE", str(tmp_path))
+    width, lanes = 8, 12
+    harness = Harness(DeltaBanks(width, lanes), lanes_per_word=6)
+    cells = flow.synthesise(harness, family, print).cells
+    # 6 pairs, 2 groups, delta, value, state, accumulator, load, swap, and what each of two slots of
+    # two words takes in: a gate and a register a bit each, and one more for a swap's keep.
+    words = 6 + 2 + 4 + 2 + 4
+    assert width * words <= cells.luts < width * words + 40
+    # Beside them: 14 bits of tokens and 2 of them once more, 3 that tell what is from before a
+    # reset, 9 of the handshakes, 2 that clear and replace.
+    assert cells.registers == width * words + 1 + 14 + 2 + 3 + 9 + 2
+    assert (cells.rams, cells.lut_rams) == (0, 0)
