@@ -12,6 +12,17 @@ __all__ = ["DeltaBanks"]
 _TOPOLOGIES = {"chain": MergeChain, "tree": MergeTree}
 
 
+def _take(register, value, take):
+    """Return the statement that ``register`` becomes ``value`` if ``take`` is set, else stays.
+
+    By gates which Yosys does not make clock enables of. An enable of so many registers is a global
+    net on iCE40, which begins somewhere at the edge of the device, and the way there would set the
+    clock.
+    """
+    register, value = Value.cast(register), Value.cast(value)
+    return register.eq(register ^ ((register ^ value) & take.replicate(len(register))))
+
+
 class DeltaBanks(wiring.Component):
     """One context that takes a delta a cycle from each of its lanes.
 
@@ -190,10 +201,10 @@ class DeltaBanks(wiring.Component):
             ]
         load = Signal(self._width, reset_less=True)
         swap = Signal(core_swap_layout(self._width), reset_less=True)
-        with m.If(free["load"]):
-            m.d.sync += load.eq(self.load.payload)
-        with m.If(free["swap"]):
-            m.d.sync += swap.eq(self.swap.payload)
+        m.d.sync += [
+            _take(load, self.load.payload, free["load"]),
+            _take(swap, self.swap.payload, free["swap"]),
+        ]
 
         # The context, as in `DeltaCore`, with its controls from one cycle before.
         loads, swaps = token["load"][-2], token["swap"][-2]
@@ -217,13 +228,16 @@ class DeltaBanks(wiring.Component):
             slot = Signal(response.payload.shape(), reset_less=True, name=f"{name}_slot")
             taken = valid & response.ready
             m.d.comb += [response.valid.eq(valid), response.payload.eq(slot)]
-            # None of these needs the token's last bit, so that it drives nothing but the clock
-            # enables of the slot.
+            # The token's last bit once more, so that each drives one word of the slot and nothing
+            # else. It has no reset, or synthesis would make one of the two; what it does to the
+            # slot in the cycle after a reset is seen by nobody.
+            again = Signal(reset_less=True, name=f"{name}_token_again")
             m.d.sync += [
                 full.eq(token[name][-2] | (full & ~taken)),
                 valid.eq(full & ~taken),
                 back[name].eq(taken),
+                again.eq(token[name][-2]),
+                _take(slot.state, state, token[name][-1]),
+                _take(slot.accumulator, accumulator, again),
             ]
-            with m.If(token[name][-1]):
-                m.d.sync += [slot.state.eq(state), slot.accumulator.eq(accumulator)]
         return m

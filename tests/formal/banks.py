@@ -40,7 +40,11 @@ _PROPERTIES: tuple[tuple[str, type[Spec], Mutation], ...] = (
     (
         "a load's value is that of its own cycle",
         OneWordBanks,
-        Mutation("takes the value while the token arrives", 'm.If(free["load"])', "m.If(C(1))"),
+        Mutation(
+            "takes the value while the token arrives",
+            '_take(load, self.load.payload, free["load"])',
+            "load.eq(self.load.payload)",
+        ),
     ),
     (
         "a reset is a load of 0 accepted in its last cycle",
