@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from atomik_fpga import connect
+from atomik_fpga.cache import cache_folder
 
 # Imported here, or each inner run would import it anew.
 from atomik_sim import BoardOptions, SimBoard
@@ -26,6 +27,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 #: Seconds after which a process counts as stuck.
 DEADLINE = 120
+
+#: Of this process: `pytester` gives inner runs a home of their own, where nothing is compiled yet.
+CACHE = str(cache_folder())
 
 #: Nothing is compiled: what is tested here does not depend on the engine.
 QUICK = ("--atomik-engine", "amaranth")
@@ -56,6 +60,7 @@ def test_a_test_gets_the_board_that_it_asks_for(pytester: pytest.Pytester) -> No
     pytester.makepyfile("""
         import pytest
         from atomik_fpga import connect
+from atomik_fpga.cache import cache_folder
 
         def info_of(board):
             with connect(board.url) as connection:
@@ -138,8 +143,9 @@ def test_a_board_that_its_options_do_not_name_alone_is_refused() -> None:
 
 
 def test_the_engine_of_the_command_line_runs_the_boards_that_name_none(
-    pytester: pytest.Pytester,
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("ATOMIK_CACHE", CACHE)
     pytester.makepyfile("""
         import pytest
 
