@@ -21,6 +21,8 @@ __all__ = [
     "MODELS",
     "OUR_MODELS",
     "Netlist",
+    "cell_gates",
+    "model_gates",
     "mutate",
     "run_yosys",
     "source_gates",
@@ -102,15 +104,30 @@ class Netlist:
         ValueError
             If a block RAM has content, which is not modelled.
         """
-        top = copy.deepcopy(self.cells)
-        for name, cell in top["cells"].items():
-            contents = [p for p in cell["parameters"] if p.startswith("INITVAL_")]
-            if cell["type"] == "DP16KD" and any("1" in cell["parameters"].pop(p) for p in contents):
-                raise ValueError(f"{name} has content, which is not modelled")
-        top["ports"] = _directed(top)
-        text = json.dumps({"modules": {_TOP: top}})
-        (folder / "cells.json").write_text(text, encoding="utf-8")
-        return _gates("read_json cells.json", self.board.family, folder)
+        return cell_gates({**self.cells, "ports": _directed(self.cells)}, self.board.family, folder)
+
+
+def cell_gates(module: Mapping[str, Any], family: Family, folder: Path) -> dict[str, Any]:
+    """Return a module of vendor cells as gates, by the vendor's cell models; made in ``folder``.
+
+    Raises
+    ------
+    ValueError
+        If a block RAM has content, which is not modelled.
+    """
+    top = copy.deepcopy(dict(module))
+    for name, cell in top["cells"].items():
+        contents = [p for p in cell["parameters"] if p.startswith("INITVAL_")]
+        if cell["type"] == "DP16KD" and any("1" in cell["parameters"].pop(p) for p in contents):
+            raise ValueError(f"{name} has content, which is not modelled")
+    text = json.dumps({"modules": {_TOP: top}})
+    (folder / "cells.json").write_text(text, encoding="utf-8")
+    return _gates("read_json cells.json", family, folder)
+
+
+def model_gates(name: str, family: Family, folder: Path) -> dict[str, Any]:
+    """Return the RTLIL in the file ``name`` of ``folder`` as gates, without synthesis."""
+    return _gates(f"read_rtlil {name}\nproc\nsplitnets -ports", family, folder)
 
 
 def run_yosys(script: str, folder: Path) -> None:
