@@ -323,17 +323,17 @@ class TestReset:
 
 
 class TestTiming:
-    def test_response_seven_clocks_after_its_request(self, tmp_path: Path) -> None:
+    def test_response_eleven_clocks_after_its_request(self, tmp_path: Path) -> None:
         # The first request transfers after the sweep: in clock 16, counted from 0.
         ((clock, _),) = run(DeltaTable(7, 16), [(READ, 0, 0)], 1, tmp_path)
-        assert clock == 16 + 7
+        assert clock == 16 + 11
 
     @pytest.mark.parametrize("op", RESPONDING)
     def test_one_request_and_one_response_a_clock(self, op: TableOp, tmp_path: Path) -> None:
         responses = run(DeltaTable(7, 16), [(op, 5, n % 128) for n in range(100)], 100, tmp_path)
-        assert [clock for clock, _ in responses] == list(range(23, 123))
+        assert [clock for clock, _ in responses] == list(range(27, 127))
 
-    @pytest.mark.parametrize(("pause", "expected"), [(0, 15), (6, 12)])
+    @pytest.mark.parametrize(("pause", "expected"), [(0, 15), (6, 11)])
     def test_requests_stop_when_no_responses_are_taken(
         self, pause: int, expected: int, tmp_path: Path
     ) -> None:

@@ -40,6 +40,8 @@ class DeltaDevice(wiring.Component):
     lanes : int
         Of a `BanksEngine` beside the table, 1 to 1024; 0 for none. With one, `width` is at least
         32, and `depth` at most 65532.
+    technology : str, callable or None
+        As in `DeltaTable`.
 
     Members
     -------
@@ -73,6 +75,7 @@ class DeltaDevice(wiring.Component):
         slot_bytes=256,
         build_id=0,
         lanes=0,
+        technology=None,
     ):
         self._receiver = UartReceiver(clock_frequency, baud)
         self._transmitter = UartTransmitter(clock_frequency, baud)
@@ -87,7 +90,7 @@ class DeltaDevice(wiring.Component):
             lanes=lanes,
         )
         self._engine = BanksEngine(width, lanes) if lanes else None
-        self._table = DeltaTable(width, depth)
+        self._table = DeltaTable(width, depth, technology=technology)
         self._arbiter = TableArbiter(width, depth)
         super().__init__(
             {

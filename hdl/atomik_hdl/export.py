@@ -39,6 +39,11 @@ is not always high, and in place of ``accum`` the streams ``lanes_0``, ``lanes_1
 ``delta``) and the ports ``rx``, ``tx``, ``session``, ``busy`` and ``error``. With ``--depth 1``
 there is no address.
 
+The contexts of ``table`` and ``device`` are in block RAM. By default it is described so that any
+synthesis maps it; with ``--technology ice40`` or ``ecp5`` it is made of that vendor's cells,
+``SB_RAM40_4K`` or ``DP16KD``, which is faster there, and which a simulation of the Verilog needs
+models for.
+
 A transfer takes place in each cycle in which ``valid`` and ``ready`` are high. What each port does
 is in the component's docstring. The same parameters and versions give the same text: it holds no
 path and no date.
@@ -55,6 +60,7 @@ from amaranth.lib import data, wiring
 from .banks import DeltaBanks
 from .core import DeltaCore
 from .device import DeltaDevice
+from .ram import TECHNOLOGIES
 from .table import DeltaTable
 
 __all__ = ["export_verilog", "main"]
@@ -139,7 +145,7 @@ def _core(options):
 
 
 def _table(options):
-    return DeltaTable(options.width, options.depth)
+    return DeltaTable(options.width, options.depth, technology=options.technology)
 
 
 def _banks(options):
@@ -155,6 +161,7 @@ def _device(options):
         reply_slots=options.reply_slots,
         build_id=options.build_id,
         lanes=options.lanes,
+        technology=options.technology,
     )
 
 
@@ -169,6 +176,12 @@ def _parser():
     common.add_argument("--width", type=int, default=64, help="bits a context (64)")
     deep = argparse.ArgumentParser(add_help=False)
     deep.add_argument("--depth", type=int, default=256, help="contexts (256)")
+    deep.add_argument(
+        "--technology",
+        choices=TECHNOLOGIES,
+        default=TECHNOLOGIES[0],
+        help="block RAM as cells of ice40 or ecp5, or as what any synthesis maps (generic)",
+    )
 
     core = kinds.add_parser("core", parents=[common], help="one context")
     core.set_defaults(make=_core)

@@ -1,11 +1,14 @@
 """Many contexts in block RAM behind one request stream, one op a clock."""
 
 from amaranth import *
-from amaranth.lib import data, enum, memory, stream, wiring
+from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from atomik_fpga.protocol import MAX_DEPTH, MAX_WIDTH
+
+from .ram import check_technology, make_ram
+from .responses import ResponseQueue
 
 __all__ = ["DeltaTable", "TableOp", "request_layout", "response_layout"]
 
@@ -52,96 +55,40 @@ class _Effect(data.Struct):
     clear: _Parts
     add: _Parts
     write: 1
-    respond: 1
 
 
-class _Ram(wiring.Component):
-    """Block RAM of one read and one write port. Latency from address to data: 1 clock.
+class _Nearest(data.Struct):
+    """Which of the slots ahead is the nearest one with the same address."""
 
-    What is read while it is being written has no meaning.
-    """
-
-    def __init__(self, word, depth):
-        self._depth = depth
-        address = ceil_log2(depth)
-        super().__init__(
-            {
-                "read_enable": In(1),
-                "read_address": In(address),
-                "read_data": Out(word),
-                "write_enable": In(1),
-                "write_address": In(address),
-                "write_data": In(word),
-            }
-        )
-
-    def elaborate(self, platform):
-        m = Module()
-
-        word = self.write_data.shape()
-        m.submodules.memory = storage = memory.Memory(shape=word, depth=self._depth, init=[])
-        write = storage.write_port()
-        read = storage.read_port(domain="comb")
-        m.d.comb += [
-            write.en.eq(self.write_enable),
-            write.addr.eq(self.write_address),
-            write.data.eq(self.write_data),
-            read.addr.eq(self.read_address),
-        ]
-        # Block RAM leaves open what a read returns that meets a write. Without this condition,
-        # synthesis builds the bypass that a memory of Amaranth has; with it, it can tell that the
-        # case does not occur.
-        meet = Signal()
-        m.d.comb += meet.eq(self.write_enable & (self.read_address == self.write_address))
-        read_data = Signal(word, reset_less=True)
-        with m.If(self.read_enable & ~meet):
-            m.d.sync += read_data.eq(read.data)
-        m.d.comb += self.read_data.eq(read_data)
-
-        return m
+    first: 1
+    second: 1
+    third: 1
+    fourth: 1
+    fifth: 1
+    none: 1
 
 
-class _ResponseQueue(wiring.Component):
-    """16 responses, the one at the output included; the pusher sees to it that there is room.
+#: No op of `TableOp`: what is in a slot without a request.
+_NOTHING = 6
+#: Slots ahead of one whose write its read does not see.
+_DISTANCES = 5
+#: Requests that transfer until a request that responds can lower `i.ready`, itself included.
+_IN_FLIGHT = 5
 
-    Latency: 2 clocks. Throughput: one response a clock.
-    """
 
-    depth = 16
+class _Stages:
+    """A value in the stages from ``first`` to ``last``, in registers but for the first one."""
 
-    def __init__(self, word):
-        super().__init__(
-            {
-                "push": In(1),
-                "word": In(word),
-                "o": Out(stream.Signature(word)),
-            }
-        )
+    def __init__(self, m, name, first, last, value, *, reset_less=True):
+        self._first = first
+        self._values = [value]
+        for stage in range(first + 1, last + 1):
+            register = Signal.like(value, name=f"{name}_{stage}", init=0, reset_less=reset_less)
+            m.d.sync += register.eq(self._values[-1])
+            self._values.append(register)
 
-    def elaborate(self, platform):
-        m = Module()
-
-        m.submodules.ram = ram = _Ram(self.word.shape(), self.depth)
-        head = Signal(range(self.depth))
-        tail = Signal(range(self.depth))
-        m.d.comb += [
-            ram.write_enable.eq(self.push),
-            ram.write_address.eq(tail),
-            ram.write_data.eq(self.word),
-        ]
-        with m.If(self.push):
-            m.d.sync += tail.eq(tail + 1)
-
-        # An entry counts as there one clock after it was written, so it is never read while it is.
-        with m.If(~self.o.valid | self.o.ready):
-            m.d.sync += self.o.valid.eq(head != tail)
-            m.d.comb += ram.read_enable.eq(head != tail)
-            with m.If(head != tail):
-                m.d.sync += head.eq(head + 1)
-        m.d.comb += ram.read_address.eq(head)
-        m.d.comb += self.o.payload.eq(ram.read_data)
-
-        return m
+    def __getitem__(self, stage):
+        return self._values[stage - self._first]
 
 
 class DeltaTable(wiring.Component):
@@ -156,20 +103,23 @@ class DeltaTable(wiring.Component):
     its content: every context is zero before the first request is taken in.
 
     An address of ``depth`` or above, possible unless ``depth`` is a power of two, is the caller's
-    error. Such a request touches no context; if it responds, the values have no meaning. Opcodes
-    that are not in `TableOp` do nothing.
+    error. Such a request touches no context; if it responds, the values have no meaning. Of the
+    opcodes that are not in `TableOp`, 6 does nothing, and 7 the same as ``CLEAR``.
 
-    Latency from request to response: 7 clocks. Throughput: one request a clock for any ops and any
+    Latency from request to response: 11 clocks. Throughput: one request a clock for any ops and any
     addresses, the same one back to back included, while responses are taken as they come. If they
-    are not, 12 to 15 requests that respond are taken in before ``i.ready`` falls, for all ops
+    are not, 11 to 15 requests that respond are taken in before ``i.ready`` falls, for all ops
     alike; ``i.ready`` is a register.
 
     Every request passes the same pipeline, so an op is a pair of masks and an operand rather than
     an instruction: the state and the accumulator are stored, not the reference, and each becomes
-    ``(old & mask) ^ operand``. The two requests before a request may not have reached the RAM when
-    it reads. What they do to it is composed into one such pair ahead of the read, from their
-    operands alone, so that the only loop over the word runs through two registers with one 4-input
-    function each. Nothing relies on what the RAM returns when it reads what is being written.
+    ``(old & mask) ^ operand``. The five requests before a request have not reached the RAM when it
+    reads, and the nearest of them with its address counts. Which one that is, is found by their
+    addresses ahead of the read. The word then picks up, in one function of 4 inputs a stage, what
+    that one left, or what the RAM had: from the fifth and the fourth before as they are written,
+    from the third one stage later, from the second and the first as their old words, to which their
+    operands are added on the side. The only loop over the word is one register and one such
+    function. Nothing relies on what the RAM returns when it reads what is being written.
 
     Parameters
     ----------
@@ -177,6 +127,8 @@ class DeltaTable(wiring.Component):
         Bits a context, 1 to 256.
     depth : int
         Contexts, 1 to 65536.
+    technology : str, callable or None
+        What the block RAM is made of, as in `ram.make_ram`. All kinds behave alike.
 
     Members
     -------
@@ -190,18 +142,20 @@ class DeltaTable(wiring.Component):
     TypeError
         If a parameter is not a positive integer.
     ValueError
-        If a parameter is too large.
+        If a parameter is too large, or `technology` is unknown.
     """
 
-    def __init__(self, width, depth):
+    def __init__(self, width, depth, *, technology=None):
         for name, value, limit in (("Width", width, MAX_WIDTH), ("Depth", depth, MAX_DEPTH)):
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise TypeError(f"{name} must be a positive integer, not {value!r}")
             if value > limit:
                 raise ValueError(f"{name} must be at most {limit}, not {value}")
 
+        check_technology(technology)
         self._width = width
         self._depth = depth
+        self._technology = technology
         self._word = response_layout(width)
         super().__init__(
             {
@@ -224,129 +178,178 @@ class DeltaTable(wiring.Component):
         """Elaborate the component."""
         m = Module()
 
-        m.submodules.ram = ram = _Ram(self._word, self._depth)
-        m.submodules.queue = queue = _ResponseQueue(self._word)
+        m.submodules.ram = ram = make_ram(self._word, self._depth, self._technology, stalls=False)
+        m.submodules.queue = queue = ResponseQueue(self._word, technology=self._technology)
         wiring.connect(m, queue.o, wiring.flipped(self.o))
 
-        def delayed(value, name, stages):
-            # The value in each of the stages, the first one first.
-            values = [value]
-            for stage in stages:
-                register = Signal.like(value, name=f"{name}_{stage}", init=0, reset_less=True)
-                m.d.sync += register.eq(values[-1])
-                values.append(register)
-            return values
-
-        # A signal whose name ends in a number belongs to the slot in that stage of the pipeline;
-        # lists start with stage 0 for operands and with stage 1 for the others. A request transfers
-        # in stage 0. A slot without a request has an address all the same: it changes nothing
-        # there, and is forwarded from like any other.
-        request = self.i.payload
-        operand = delayed(request.data, "operand", range(1, 6))
-
-        # A CLEAR becomes `depth` slots. After a reset they start as if it had just transferred.
-        transfer = Signal()
-        clear_0 = Signal()
-        sweep_0 = Signal()
-        m.d.comb += transfer.eq(self.i.valid & self.i.ready)
-        m.d.comb += clear_0.eq(transfer & (request.op == TableOp.CLEAR))
-
-        sweep_1 = Signal(init=1)
-        request_1 = Signal()
-        op_1 = Signal(TableOp)
-        address_1 = Signal(request.address.shape())
-        m.d.comb += sweep_0.eq(clear_0 | (sweep_1 & (address_1 != self._depth - 1)))
-        m.d.sync += sweep_1.eq(sweep_0)
-        m.d.sync += request_1.eq(transfer)
-        m.d.sync += op_1.eq(request.op)
-        with m.If(clear_0):
-            m.d.sync += address_1.eq(0)
-        with m.Elif(sweep_0):
-            m.d.sync += address_1.eq(address_1 + 1)
-        with m.Else():
-            m.d.sync += address_1.eq(request.address)
-        address = delayed(address_1, "address", range(2, 6))
-
-        # Addresses are compared with those of the slots one (near) and two (far) ahead, two bits
-        # in a function in stage 0 and all of them in stage 1. For the slots of a sweep the result
-        # has no meaning, and needs none: nothing of the old word is kept.
-        near_1 = self._compare(m, request.address, address_1, "near_1")
-        far_1 = self._compare(m, request.address, address[1], "far_1")
-
-        effect = [self._decode(m, sweep_1, request_1, op_1)]
-        for stage in range(2, 6):
-            effect.append(Signal(_Effect, name=f"effect_{stage}"))
-            m.d.sync += effect[-1].eq(effect[-2])
-
-        old_5 = Signal(self._word, reset_less=True)
-        for part in _PARTS:
-            near, far = near_1.all(), far_1.all()
-            near_clear = near & effect[1].clear[part]
-            near_add_2 = Signal(name=f"{part}_near_add_2")
-            far_add_2 = Signal(name=f"{part}_far_add_2")
-            far_keep_2 = Signal(name=f"{part}_far_keep_2")
-            ram_keep_2 = Signal(name=f"{part}_ram_keep_2")
-            m.d.sync += [
-                near_add_2.eq(near & effect[1].add[part]),
-                far_add_2.eq(far & effect[2].add[part] & ~near_clear),
-                far_keep_2.eq(far & ~effect[2].clear[part] & ~near_clear),
-                ram_keep_2.eq(~far & ~near_clear),
-            ]
-            *_, far_keep_3 = delayed(far_keep_2, f"{part}_far_keep", range(3, 4))
-            *_, ram_keep_4 = delayed(ram_keep_2, f"{part}_ram_keep", range(3, 5))
-
-            composed_3 = Signal(self._width, name=f"{part}_composed_3", reset_less=True)
-            m.d.sync += composed_3.eq(
-                Mux(near_add_2, operand[3], 0) ^ Mux(far_add_2, operand[4], 0)
-            )
-            recent_4 = Signal(self._width, name=f"{part}_recent_4", reset_less=True)
-            m.d.sync += recent_4.eq(composed_3 ^ Mux(far_keep_3, old_5[part], 0))
-            m.d.sync += old_5[part].eq(recent_4 ^ Mux(ram_keep_4, ram.read_data[part], 0))
-            m.d.comb += ram.write_data[part].eq(
-                Mux(effect[4].clear[part], 0, old_5[part]) ^ Mux(effect[4].add[part], operand[5], 0)
-            )
+        # A name that ends in a number is that of a stage of the pipeline: it belongs to the slot
+        # that is there. A request transfers in stage 0. A slot without a request has an address all
+        # the same: it changes nothing there, and is forwarded from like any other.
+        op_1, address_1, address, sweep_1, busy_0 = self._admit(m)
+        operand = _Stages(m, "operand", 0, 8, self.i.payload.data)
+        effect = self._decode(m, op_1, sweep_1)
+        responds = self._responds(m, op_1, busy_0)
+        nearest = self._nearest(m, address_1, address)
 
         m.d.comb += [
-            ram.read_enable.eq(1),
-            ram.read_address.eq(address[2]),
-            ram.write_enable.eq(effect[4].write),
-            ram.write_address.eq(address[4]),
-            queue.push.eq(effect[4].respond),
-            queue.word.eq(old_5),
+            ram.fetch.eq(1),
+            ram.show.eq(1),
+            ram.read_address.eq(address[4]),
+            ram.write_enable.eq(effect[9].write),
+            ram.write_address.eq(address[9]),
+            queue.announce.eq(responds[6]),
         ]
-
-        # Requests that respond, from stage 2 on, whose response was not taken yet. Four more may
-        # be on their way when this stops the next one.
-        pending = Signal(range(_ResponseQueue.depth + 1))
-        taken = Signal()
-        m.d.sync += taken.eq(self.o.valid & self.o.ready)
-        m.d.sync += pending.eq(pending + effect[1].respond - taken)
-        m.d.sync += self.i.ready.eq(~sweep_0 & (pending < _ResponseQueue.depth - 4))
+        for part in _PARTS:
+            old, new = self._forward(m, part, nearest, operand, effect, ram.read_data[part])
+            m.d.comb += [queue.word[part].eq(old), ram.write_data[part].eq(new)]
 
         return m
 
-    def _compare(self, m, address, other, name):
-        pairs = Signal(-(-len(address) // 2), name=name, reset_less=True)
-        for n in range(len(pairs)):
-            m.d.sync += pairs[n].eq(address[2 * n : 2 * n + 2] == other[2 * n : 2 * n + 2])
-        return pairs
+    def _admit(self, m):
+        # A CLEAR becomes `depth` slots, its own the first of them. After a reset they come as if it
+        # had just transferred.
+        request = self.i.payload
+        op_1 = Signal(request.op.as_value().shape(), init=_NOTHING)
+        address_1 = Signal(request.address.shape(), reset_less=True)
+        clear_0 = Signal()
+        clear_1 = Signal(init=1)
+        # One function of 4 inputs, for which 7 has to do the same as CLEAR.
+        m.d.comb += clear_0.eq(self.i.valid & self.i.ready & request.op.as_value().matches("1-1"))
+        m.d.sync += [
+            op_1.eq(Mux(self.i.valid & self.i.ready, request.op, _NOTHING)),
+            address_1.eq(request.address),
+            clear_1.eq(clear_0),
+        ]
 
-    def _decode(self, m, sweep, request, op):
-        effect = Signal(_Effect, name="effect_1")
-        with m.If(sweep):
-            m.d.comb += Cat(effect.clear, effect.write).eq(~0)
-        with m.Elif(request):
-            with m.Switch(op):
+        # `more_1`: this is a slot of a sweep, and not its last one.
+        goes_on_1 = Signal()
+        more_1 = Signal()
+        more_2 = Signal()
+        sweep_1 = Signal()
+        swept_1 = Signal.like(address_1, reset_less=False)
+        m.d.comb += [
+            more_1.eq((clear_1 if self._depth > 1 else 0) | goes_on_1),
+            sweep_1.eq(clear_1 | more_2),
+        ]
+        m.d.sync += [
+            more_2.eq(more_1),
+            swept_1.eq((swept_1 + 1) & sweep_1.replicate(len(swept_1))),
+        ]
+        if self._depth > 2:
+            m.d.sync += goes_on_1.eq((clear_1 | goes_on_1) & (swept_1 != self._depth - 2))
+        address_2 = Signal.like(address_1, reset_less=True)
+        m.d.sync += address_2.eq(Mux(sweep_1, swept_1, address_1))
+        return op_1, address_1, _Stages(m, "address", 2, 9, address_2), sweep_1, clear_0 | more_1
+
+    def _decode(self, m, op_1, sweep_1):
+        op_2 = Signal.like(op_1, reset_less=True)
+        sweep_2 = Signal(reset_less=True)
+        m.d.sync += [op_2.eq(op_1), sweep_2.eq(sweep_1)]
+        effect_2 = Signal(_Effect)
+        with m.If(sweep_2):
+            m.d.comb += Cat(effect_2.clear, effect_2.write).eq(~0)
+        with m.Else():
+            with m.Switch(op_2):
                 with m.Case(TableOp.ACCUM):
-                    m.d.comb += Cat(effect.add, effect.write).eq(~0)
-                with m.Case(TableOp.LOAD):
-                    m.d.comb += Cat(effect.clear, effect.add.state, effect.write).eq(~0)
-                with m.Case(TableOp.READ):
-                    m.d.comb += effect.respond.eq(1)
+                    m.d.comb += Cat(effect_2.add, effect_2.write).eq(~0)
+                with m.Case(TableOp.LOAD, TableOp.SWAP_TO):
+                    m.d.comb += Cat(effect_2.clear, effect_2.add.state, effect_2.write).eq(~0)
                 with m.Case(TableOp.SWAP):
-                    m.d.comb += Cat(effect.clear.accumulator, effect.write).eq(~0)
-                    m.d.comb += effect.respond.eq(1)
-                with m.Case(TableOp.SWAP_TO):
-                    m.d.comb += Cat(effect.clear, effect.add.state, effect.write).eq(~0)
-                    m.d.comb += effect.respond.eq(1)
-        return effect
+                    m.d.comb += Cat(effect_2.clear.accumulator, effect_2.write).eq(~0)
+        return _Stages(m, "effect", 2, 9, effect_2)
+
+    def _responds(self, m, op_1, busy_0):
+        responds_1 = Signal()
+        with m.Switch(op_1):
+            with m.Case(TableOp.READ, TableOp.SWAP, TableOp.SWAP_TO):
+                m.d.comb += responds_1.eq(1)
+        responds = _Stages(m, "responds", 1, 6, responds_1, reset_less=False)
+
+        # Requests that respond and whose response was not taken yet; five more transfer before a
+        # change of their number shows in `i.ready`. Its highest bit says that there are enough.
+        pending = Signal(range(2 * (ResponseQueue.capacity + 1)), init=_IN_FLIGHT)
+        taken = Signal()
+        more, less = Signal(), Signal()
+        m.d.sync += [
+            taken.eq(self.o.valid & self.o.ready),
+            more.eq(responds[2] & ~taken),
+            less.eq(~responds[2] & taken),
+            pending.eq(pending + Cat(more | less, less.replicate(len(pending) - 1))),
+            self.i.ready.eq(~(busy_0 | pending[-1])),
+        ]
+        return responds
+
+    def _nearest(self, m, address_1, address):
+        # Two bits in a function, then all.
+        pairs = range(0, len(address_1), 2)
+        groups = range(0, max(len(pairs), 1), 4)
+        distances = range(1, _DISTANCES + 1)
+        meets = []
+        for distance in distances:
+            other = address[1 + distance]
+            equal_2 = Signal(len(pairs), name=f"equal{distance}_2", reset_less=True)
+            equal_3 = Signal(len(groups), name=f"equal{distance}_3", reset_less=True)
+            m.d.sync += equal_2.eq(Cat(address_1[n : n + 2] == other[n : n + 2] for n in pairs))
+            m.d.sync += equal_3.eq(Cat(equal_2[n : n + 4].all() for n in groups))
+            meets.append(equal_3.all())
+        first, second, third, fourth, fifth = meets
+
+        nearest_4 = Signal(_Nearest, reset_less=True)
+        near_4 = Signal(reset_less=True)
+        m.d.sync += [
+            near_4.eq(first | second),
+            nearest_4.first.eq(first),
+            nearest_4.second.eq(second & ~first),
+            nearest_4.third.eq(third),
+            nearest_4.fourth.eq(fourth),
+            nearest_4.fifth.eq(fifth),
+        ]
+        nearest_5 = Signal(_Nearest, reset_less=True)
+        m.d.sync += [
+            nearest_5.first.eq(nearest_4.first),
+            nearest_5.second.eq(nearest_4.second),
+            nearest_5.third.eq(nearest_4.third & ~near_4),
+            nearest_5.fourth.eq(nearest_4.fourth & ~nearest_4.third & ~near_4),
+            nearest_5.fifth.eq(nearest_4.fifth & ~nearest_4.fourth & ~nearest_4.third & ~near_4),
+            nearest_5.none.eq(~(nearest_4.fifth | nearest_4.fourth | nearest_4.third | near_4)),
+        ]
+        return nearest_4, nearest_5
+
+    def _forward(self, m, part, nearest, operand, effect, read_6):
+        nearest_4, nearest_5 = nearest
+
+        def register(name, value):
+            signal = Signal.like(value, name=f"{part}_{name}", init=0, reset_less=True)
+            m.d.sync += signal.eq(value)
+            return signal
+
+        def gated(value, gate):
+            # An AND and not a Mux with 0, which Yosys would make a synchronous reset.
+            return value & gate.replicate(self._width)
+
+        old_8 = Signal(self._width, name=f"{part}_old_8", reset_less=True)
+        new_9 = Signal(self._width, name=f"{part}_new_9", reset_less=True)
+        new_10 = register("new_10", new_9)
+
+        first_add_5 = register("first_add_5", nearest_4.first & effect[5].add[part])
+        second_add_5 = register("second_add_5", nearest_4.second & effect[6].add[part])
+        added_6 = register(
+            "added_6", gated(operand[6], first_add_5) ^ gated(operand[7], second_add_5)
+        )
+
+        late_6 = register("late_6", gated(new_9, nearest_5.fourth) ^ gated(new_10, nearest_5.fifth))
+        third_6 = register("third_6", nearest_5.third)
+        late_7 = register("late_7", late_6 ^ gated(new_9, third_6) ^ added_6)
+
+        second_6 = register("second_6", nearest_5.second & ~effect[7].clear[part])
+        none_6 = register("none_6", nearest_5.none)
+        early_7 = register("early_7", gated(read_6, none_6) ^ gated(old_8, second_6))
+
+        first_6 = register("first_6", nearest_5.first)
+        first_7 = register("first_7", first_6 & ~effect[7].clear[part])
+        keep_8 = register("keep_8", ~effect[7].clear[part])
+        m.d.sync += [
+            old_8.eq(early_7 ^ late_7 ^ gated(old_8, first_7)),
+            new_9.eq(gated(old_8, keep_8) ^ gated(operand[8], effect[8].add[part])),
+        ]
+        return old_8, new_9

@@ -195,8 +195,8 @@ def table_back_to_back() -> dict[str, Any]:
         5: (TableOp.SWAP, 2, 0),
         6: (TableOp.READ, 2, 0),
     }
-    title = "DeltaTable: an op a cycle on one address, responses 7 cycles later"
-    return _table(title, script, 15)
+    title = "DeltaTable: an op a cycle on one address, responses 11 cycles later"
+    return _table(title, script, 19)
 
 
 def table_clear() -> dict[str, Any]:
@@ -209,7 +209,7 @@ def table_clear() -> dict[str, Any]:
         **dict.fromkeys(range(3, 8), (TableOp.READ, 3, 0)),
     }
     title = "DeltaTable: CLEAR of 4 contexts, i.ready low for 4 cycles"
-    return _table(title, script, 16)
+    return _table(title, script, 20)
 
 
 def device_accum() -> dict[str, Any]:
