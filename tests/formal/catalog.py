@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from . import arbiter, banks, core, link
+from . import arbiter, banks, core, link, table
 from .registry import Proof
 
 __all__ = ["PROOFS"]
 
-PROOFS: tuple[Proof, ...] = (*core.PROOFS, *banks.PROOFS, *arbiter.PROOFS, *link.PROOFS)
+PROOFS: tuple[Proof, ...] = (
+    *core.PROOFS,
+    *table.PROOFS,
+    *banks.PROOFS,
+    *arbiter.PROOFS,
+    *link.PROOFS,
+)
