@@ -15,9 +15,11 @@ from typing import Any
 from atomik_boards.catalog import BOARDS, Family, find_board
 from atomik_fpga import __version__
 
+from .bench import first_difference
 from .check import BoardCheck
 from .equivalence import core_cells, is_equivalent
 from .netlist import mutate, synthesise
+from .ram import RAMS, RamCheck
 
 __all__ = ["main"]
 
@@ -65,12 +67,28 @@ def _check_core(family: Family, mutants: int) -> dict[str, Any]:
     }
 
 
+def _check_ram(check: RamCheck) -> dict[str, Any]:
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory() as name:
+        model, cells, mutants = check.run(Path(name))
+    noticed = sum(shown != model for shown in mutants.values())
+    return {
+        "check": f"{check} against the model of it in simulations",
+        "cycles": len(model),
+        "first_difference": first_difference(model, cells),
+        "mutants": len(mutants),
+        "mutants_noticed": noticed,
+        "passed": cells == model and noticed == len(mutants),
+        "seconds": round(time.perf_counter() - start, 1),
+    }
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.post_synthesis",
-        description="Simulate what is flashed, cell by cell, beside its source, and prove the "
-        "synthesised core equivalent to its source.",
+        description="Simulate what is flashed, cell by cell, beside its source, and block RAM in "
+        "each of its modes; prove the synthesised core equivalent to its source.",
         epilog="Exit code: 0 if all checks pass, 1 if not, 2 for a wrong command line.",
     )
     parser.add_argument("boards", nargs="*", metavar="BOARD", help="all unless named")
@@ -91,6 +109,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(results[-1], file=sys.stderr, flush=True)
     for family in Family:
         results.append(_check_core(family, options.mutants))
+        print(results[-1], file=sys.stderr, flush=True)
+    for check in RAMS:
+        results.append(_check_ram(check))
         print(results[-1], file=sys.stderr, flush=True)
     passed = all(result["passed"] for result in results)
     if options.json:

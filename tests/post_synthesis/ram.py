@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import random
+from dataclasses import dataclass
 from functools import reduce
 from operator import xor
 from pathlib import Path
 from typing import Any
 
 from amaranth.back import rtlil
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, ClockDomain, ClockSignal, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from atomik_boards.catalog import Family
-from atomik_hdl.export import export_verilog
 from atomik_hdl.ram import BlockRam
 
 from .gates import GateNetlist, find_compiler
-from .netlist import model_gates, run_yosys
+from .netlist import cell_gates, model_gates, run_yosys
 
-__all__ = ["RamBench", "ram_cells", "ram_source", "run_gates"]
+__all__ = ["QUICK_RAMS", "RAMS", "RamBench", "RamCheck"]
 
 _PINS = 8
+_BLOCK_RAM = ("DP16KD", "SB_RAM40_4K")
 
 
 class RamBench(wiring.Component):
@@ -38,10 +41,12 @@ class RamBench(wiring.Component):
         self._width = width
         self._depth = depth
         self._stalls = stalls
-        super().__init__({"i": In(_PINS), "o": Out(_PINS)})
+        super().__init__({"clk": In(1), "i": In(_PINS), "o": Out(_PINS)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        m.domains.sync = ClockDomain(reset_less=True)
+        m.d.comb += ClockSignal().eq(self.clk)
         m.submodules.ram = ram = self._ram
         bits = ceil_log2(self._depth)
         feed = Signal(-(-(self._width + 11) // _PINS) * _PINS)
@@ -72,30 +77,97 @@ class RamBench(wiring.Component):
         return m
 
 
-def ram_cells(
-    family: Family, width: int, depth: int, folder: Path, *, stalls: bool = True
-) -> dict[str, Any]:
-    """Return the bench with a vendor's cells, by the synthesis that builds use."""
-    bench = RamBench(width, depth, family.value, stalls=stalls)
-    (folder / "ram.v").write_text(export_verilog(bench, "top"), encoding="utf-8")
-    synthesis = {Family.ICE40: "synth_ice40", Family.ECP5: "synth_ecp5"}[family]
-    script = f"read_verilog ram.v\n{synthesis} -top top\nsplitnets -ports\nwrite_json ram.json"
-    run_yosys(script, folder)
-    modules = json.loads((folder / "ram.json").read_text(encoding="utf-8"))["modules"]
-    top: dict[str, Any] = modules["top"]
-    return top
+@dataclass(frozen=True)
+class RamCheck:
+    """A block RAM of one size as a vendor's cells, run beside the model of all simulations.
+
+    Attributes
+    ----------
+    family : Family
+    width, depth : int
+    stalls : bool
+        As in `BlockRam`.
+    """
+
+    family: Family
+    width: int
+    depth: int
+    stalls: bool = True
+
+    def run(self, folder: Path, cycles: int = 3000) -> tuple[bytes, bytes, dict[str, bytes]]:
+        """Return what the pins of the model, of the cells and of mutants of these show."""
+        stimulus = random.Random(self.depth).randbytes(cycles)
+        text = rtlil.convert(self._bench("generic"), name="top")
+        (folder / "model.il").write_text(text, encoding="utf-8")
+        model = GateNetlist(model_gates("model.il", self.family, folder), 2)
+        cells = self._cells(folder)
+        shown = {}
+        for number, (fault, module) in enumerate({"": cells, **self._mutants(cells)}.items()):
+            gates = GateNetlist(cell_gates(module, self.family, folder), 1)
+            if (gates.inputs, gates.outputs) != (model.inputs, model.outputs):
+                raise ValueError(
+                    f"The pins are {gates.inputs} and {gates.outputs}, not the model's"
+                )
+            shown[fault] = _run(gates, folder / f"cells{number}", stimulus)
+        return _run(model, folder / "model", stimulus), shown.pop(""), shown
+
+    def _bench(self, technology: str) -> RamBench:
+        return RamBench(self.width, self.depth, technology, stalls=self.stalls)
+
+    def _cells(self, folder: Path) -> dict[str, Any]:
+        """The bench as cells, by the synthesis that builds use."""
+        text = rtlil.convert(self._bench(self.family.value), name="top")
+        (folder / "ram.il").write_text(text, encoding="utf-8")
+        synthesis = {Family.ICE40: "synth_ice40", Family.ECP5: "synth_ecp5"}[self.family]
+        run_yosys(
+            f"read_rtlil ram.il\n{synthesis} -top top\nsplitnets -ports\nwrite_json ram.json",
+            folder,
+        )
+        text = (folder / "ram.json").read_text(encoding="utf-8")
+        top: dict[str, Any] = json.loads(text)["modules"]["top"]
+        return top
+
+    def _mutants(self, cells: dict[str, Any]) -> dict[str, dict[str, Any]]:
+        """Faults of one cell: no output register, or two pins exchanged."""
+        name = next(n for n, cell in cells["cells"].items() if cell["type"] in _BLOCK_RAM)
+        mutants = {}
+        if self.family is Family.ECP5:
+            mutants["no output register"] = copy.deepcopy(cells)
+            parameters = mutants["no output register"]["cells"][name]["parameters"]
+            parameters["REGMODE_B"] = "NOREG"
+            for first, second in (("ADB12", "ADB13"), ("OCEB", "CEB")):
+                fault = f"{first} and {second} exchanged"
+                mutants[fault] = copy.deepcopy(cells)
+                pins = mutants[fault]["cells"][name]["connections"]
+                pins[first], pins[second] = pins[second], pins[first]
+        else:
+            mutants["bits of RADDR exchanged"] = copy.deepcopy(cells)
+            pins = mutants["bits of RADDR exchanged"]["cells"][name]["connections"]["RADDR"]
+            pins[0], pins[1] = pins[1], pins[0]
+        return mutants
 
 
-def ram_source(
-    family: Family, width: int, depth: int, folder: Path, *, stalls: bool = True
-) -> GateNetlist:
-    """Return the bench with the model that all simulations use."""
-    bench = RamBench(width, depth, "generic", stalls=stalls)
-    (folder / "model.il").write_text(rtlil.convert(bench, name="top"), encoding="utf-8")
-    return GateNetlist(model_gates("model.il", family, folder), 2)
+#: Checks that pytest does too, and all: each mode of the cells, more than one bank, and an output
+#: register of logic.
+QUICK_RAMS = (
+    RamCheck(Family.ECP5, 20, 1000),
+    RamCheck(Family.ICE40, 20, 17),
+    RamCheck(Family.ICE40, 20, 256, stalls=False),
+)
+RAMS = (
+    *QUICK_RAMS,
+    RamCheck(Family.ECP5, 10, 2048),
+    RamCheck(Family.ECP5, 5, 4096),
+    RamCheck(Family.ECP5, 3, 8192),
+    RamCheck(Family.ECP5, 1, 16_385),
+    RamCheck(Family.ICE40, 9, 512),
+    RamCheck(Family.ICE40, 5, 1024),
+    RamCheck(Family.ICE40, 3, 2048),
+    RamCheck(Family.ICE40, 3, 5000),
+)
 
 
-def run_gates(gates: GateNetlist, folder: Path, stimulus: bytes) -> bytes:
+def _run(gates: GateNetlist, folder: Path, stimulus: bytes) -> bytes:
     """Run gates as machine code if there is a compiler, else as Python."""
     compiler = find_compiler()
     if compiler is None:
