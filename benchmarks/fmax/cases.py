@@ -113,7 +113,8 @@ class Case:
         if self.kind == "core":
             design = DeltaCore(self.width)
         elif self.kind == "table":
-            design = DeltaTable(self.width, self.size)
+            technology = self.device.family.value
+            design = DeltaTable(self.width, self.size, technology=technology)
         else:
             design = DeltaBanks(self.width, self.size, topology=self.kind)
         return Harness(design, lanes_per_word=_SHARE)
