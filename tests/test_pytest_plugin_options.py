@@ -60,7 +60,6 @@ def test_a_test_gets_the_board_that_it_asks_for(pytester: pytest.Pytester) -> No
     pytester.makepyfile("""
         import pytest
         from atomik_fpga import connect
-from atomik_fpga.cache import cache_folder
 
         def info_of(board):
             with connect(board.url) as connection:
