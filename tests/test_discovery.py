@@ -243,7 +243,7 @@ def test_where_there_is_no_candidate_the_error_says_what_was_seen(
         connect("auto")
     assert str(caught.value).startswith(
         f"No board found: there is {there}, and port 'auto' looks for a FT2232H (0403:6010) or "
-        "FT231X (0403:6015). Plug the board in, or name its port, such as "
+        "FT231X (0403:6015) or iCELink (1d50:602b). Plug the board in, or name its port, such as "
     )
     assert machine.opened == []
 
@@ -346,13 +346,14 @@ def test_a_port_that_is_named_needs_no_list_of_ports(
         connect("auto")
 
 
-def test_every_board_that_can_be_built_is_in_the_board_table() -> None:
-    bridges = {name: bridge for bridge in BRIDGES.values() for name in bridge.boards}
-    assert set(bridges) == set(BOARDS)
-    for name, board in BOARDS.items():
-        bridge = bridges[name]
-        assert (bridge.name, bridge.default_baud, bridge.max_baud) == (
+def test_the_board_table_has_every_board_with_a_bridge_that_can_be_told() -> None:
+    bridges = {name: id_ for id_, bridge in BRIDGES.items() for name in bridge.boards}
+    assert bridges == {name: board.usb for name, board in BOARDS.items() if board.usb}
+    for name, id_ in bridges.items():
+        bridge, board = BRIDGES[id_], BOARDS[name]
+        assert (bridge.name, bridge.default_baud, bridge.max_baud, bridge.interface) == (
             board.bridge,
             board.default_baud,
             board.max_baud,
+            board.usb_interface,
         )

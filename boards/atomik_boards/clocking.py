@@ -1,5 +1,6 @@
 """The fabric clock of a board and its reset."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from amaranth import *
@@ -9,10 +10,25 @@ from amaranth.lib.wiring import In, Out
 
 from .pll import Ecp5Pll, Ice40Pll, Pll
 
-__all__ = ["RESET_HOLD_SECONDS", "ClockGenerator", "ResetGenerator"]
+__all__ = ["RESET_HOLD_SECONDS", "ClockGenerator", "InternalClock", "ResetGenerator"]
 
 #: iCE40 block RAM reads as zero for about 3 us after configuration; five times that.
 RESET_HOLD_SECONDS = 15e-6
+#: The oscillator inside of iCE40UP is stable 100 us after it was started (FPGA-DS-02008).
+_INTERNAL_SECONDS = 100e-6
+
+
+@dataclass(frozen=True, slots=True)
+class InternalClock:
+    """The oscillator inside of iCE40UP, in place of a pin.
+
+    Attributes
+    ----------
+    divider : int
+        Power of two by which its 48 MHz are divided, 0 to 3.
+    """
+
+    divider: int
 
 
 class ResetGenerator(wiring.Component):
@@ -85,8 +101,8 @@ class ClockGenerator(wiring.Component):
 
     Parameters
     ----------
-    port : io.SingleEndedPort
-        The oscillator's pin.
+    port : io.SingleEndedPort, io.DifferentialPort or InternalClock
+        The oscillator's pin or pins, or what there is instead.
     hz : int
         Frequency of the domain.
     pll : Ice40Pll, Ecp5Pll or None
@@ -106,13 +122,19 @@ class ClockGenerator(wiring.Component):
     clk: Out(1)
 
     def __init__(
-        self, port: io.SingleEndedPort, hz: int, pll: Pll | None = None, *, at_pad: bool = False
+        self,
+        port: io.SingleEndedPort | io.DifferentialPort | InternalClock,
+        hz: int,
+        pll: Pll | None = None,
+        *,
+        at_pad: bool = False,
     ) -> None:
         self._port = port
         self._pll = pll
         self._at_pad = at_pad
         # Rounded up: the hold is a least time.
-        self._reset = ResetGenerator(int(RESET_HOLD_SECONDS * hz) + 1)
+        hold = _INTERNAL_SECONDS if isinstance(port, InternalClock) else RESET_HOLD_SECONDS
+        self._reset = ResetGenerator(int(hold * hz) + 1)
         super().__init__()
 
     @property
@@ -126,7 +148,16 @@ class ClockGenerator(wiring.Component):
         m.submodules.reset = reset = self._reset
         m.d.comb += reset.request.eq(self.request)
 
-        if self._pll is None:
+        if isinstance(self._port, InternalClock):
+            m.submodules.oscillator = Instance(
+                "SB_HFOSC",
+                p_CLKHF_DIV=f"0b{self._port.divider:02b}",
+                i_CLKHFEN=Const(1),
+                i_CLKHFPU=Const(1),
+                o_CLKHF=self.clk,
+            )
+            m.d.comb += reset.locked.eq(1)
+        elif self._pll is None:
             m.submodules.buffer = buffer = io.Buffer("i", self._port)
             m.d.comb += [self.clk.eq(buffer.i), reset.locked.eq(1)]
         elif isinstance(self._pll, Ice40Pll):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
 
@@ -16,11 +16,19 @@ from atomik_fpga.protocol import (
 )
 from atomik_hdl.uart import BaudPlan
 
-from .catalog import Board, Family, Resource
+from .board import HFOSC, HFOSC_HZ, Board, Family, Resource, UartPins
 from .errors import BaudError, BuildError, ClockError
 from .pll import Pll, plan_ecp5_pll, plan_ice40_pll
 
-__all__ = ["ClockPlan", "Design", "Fabric", "plan_clock", "plan_design"]
+__all__ = [
+    "LINE_RATES",
+    "ClockPlan",
+    "Design",
+    "Fabric",
+    "highest_baud",
+    "plan_clock",
+    "plan_design",
+]
 
 #: The receiver works from 4 clocks a bit on, and tolerates more baud error from 8 on.
 _MIN_CLOCKS_A_BIT = 4
@@ -29,7 +37,25 @@ _PREFERRED_CLOCKS_A_BIT = 8
 _CLOCK_TOLERANCE = 0.01
 #: Slowest output of each family's PLL, in hertz.
 _PLL_MIN_HZ = {Family.ICE40: 16_000_000, Family.ECP5: 3_125_000}
+#: Slowest oscillator that a PLL of either family takes.
+_PLL_SOURCE_HZ = 10_000_000
 _MAX_SEED = 2**31 - 1
+
+#: Line rates that bridges make and programs know, the highest first.
+LINE_RATES = (
+    12_000_000,
+    6_000_000,
+    4_000_000,
+    3_000_000,
+    2_000_000,
+    1_500_000,
+    1_000_000,
+    921_600,
+    500_000,
+    460_800,
+    230_400,
+    115_200,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +68,13 @@ class ClockPlan:
         Its frequency, rounded to hertz.
     pll : Ice40Pll, Ecp5Pll or None
         Settings of the PLL; None if it is the oscillator's own.
+    divider : int
+        Power of two by which the oscillator inside of iCE40UP is divided.
     """
 
     hz: int
     pll: Pll | None
+    divider: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +140,9 @@ def plan_design(
     width: int | None = None,
     seed: int | None = None,
     lanes: int | None = None,
+    clock: str | None = None,
+    rx: str | None = None,
+    tx: str | None = None,
 ) -> Design:
     """Choose what was left open, and check all of it.
 
@@ -129,11 +161,15 @@ def plan_design(
     lanes : int or None
         Of banks with an engine, which leave the table at most 65532 contexts of at least 32 bits;
         None for no banks.
+    clock : str or None
+        One of `Board.clocks` in place of the board's usual one.
+    rx, tx : str or None
+        Pins of the UART, as in `UartPins`, in place of the board's usual ones.
 
     Raises
     ------
     TypeError
-        If a parameter is not an integer.
+        If a number is not an integer.
     BuildError
         If one is out of its range.
     ClockError
@@ -149,32 +185,90 @@ def plan_design(
     seed = _integer("Seed", 1 if seed is None else seed, 0, _MAX_SEED)
     if freq is not None:
         freq = _integer("Frequency", freq, 1, None)
+    board = _wired(_clocked(board, clock), rx, tx)
     if baud > board.max_baud:
         raise BaudError(
             f"Baud rate {baud} is more than the {board.bridge} of {board.name} makes: "
             f"ask for at most {board.max_baud}"
         )
-    clock = plan_clock(board, baud, freq)
-    error = _baud_error(board, clock, baud)
-    return Design(board, clock, baud, error, contexts, width, seed, lanes)
+    plan = plan_clock(board, baud, freq)
+    error = _baud_error(board, plan, baud)
+    return Design(board, plan, baud, error, contexts, width, seed, lanes)
+
+
+def highest_baud(board: Board) -> int:
+    """Return the highest of the usual line rates that bridge and clock of ``board`` make."""
+    for baud in LINE_RATES:
+        try:
+            plan_design(board, baud=baud)
+        except BaudError:
+            continue
+        return baud
+    raise BaudError(f"{board.name} makes none of the usual line rates")
+
+
+def _clocked(board: Board, clock: str | None) -> Board:
+    """Return the board with the clock that was asked for."""
+    if clock is None:
+        return board
+    if clock not in board.clocks:
+        there = ", ".join(board.clocks) or "none but the usual one"
+        raise ClockError(f"{board.name} has no clock {clock!r}; there is: {there}")
+    return replace(board, clock=clock, clock_hz=board.clocks[clock], pll_at_pad=False, notes=())
+
+
+def _wired(board: Board, rx: str | None, tx: str | None) -> Board:
+    """Return the board with the pins of the UART that were asked for."""
+    if rx is None and tx is None:
+        return board
+    usual = board.uart
+    if isinstance(usual, UartPins):
+        return replace(board, uart=UartPins(rx or usual.rx, tx or usual.tx))
+    if rx is None or tx is None:
+        raise BuildError(
+            f"{board.name} has a UART: name both pins, rx and tx, if it is to be elsewhere"
+        )
+    return replace(board, uart=UartPins(rx, tx))
 
 
 def plan_clock(board: Board, baud: int, freq: int | None = None) -> ClockPlan:
     """Choose the fabric clock; parameters and errors as in `plan_design`."""
+    if board.clock == HFOSC:
+        return _internal_clock(board, freq)
     if freq is not None:
         return _asked_clock(board, freq)
+    if board.clock_hz > board.max_clock_hz:
+        return _pll_clock(board, board.max_clock_hz)
     wanted = _PREFERRED_CLOCKS_A_BIT * baud
-    if board.clock_hz >= wanted:
+    if board.clock_hz >= wanted or not board.has_pll:
         return ClockPlan(board.clock_hz, None)
     wanted = max(min(wanted, board.max_clock_hz), _PLL_MIN_HZ[board.family])
-    if wanted <= board.clock_hz:
+    if wanted <= board.clock_hz or board.clock_hz < _PLL_SOURCE_HZ:
         return ClockPlan(board.clock_hz, None)
     return _pll_clock(board, wanted)
+
+
+def _internal_clock(board: Board, freq: int | None) -> ClockPlan:
+    """Return the oscillator's division: the one asked for, or the fastest that is not too fast."""
+    made = {HFOSC_HZ >> divider: divider for divider in range(4)}
+    if freq is None:
+        freq = max(hz for hz in made if hz <= board.max_clock_hz)
+    if freq not in made:
+        there = ", ".join(f"{hz / 1e6:g}" for hz in made)
+        raise ClockError(
+            f"The oscillator inside of {board.device} makes {there} MHz, not {freq / 1e6:g} MHz"
+        )
+    return ClockPlan(freq, None, made[freq])
 
 
 def _asked_clock(board: Board, freq: int) -> ClockPlan:
     if freq == board.clock_hz:
         return ClockPlan(freq, None)
+    if not board.has_pll:
+        raise ClockError(
+            f"The {board.part} of {board.name} has no PLL: it runs at "
+            f"{board.clock_hz / 1e6:g} MHz, not at {freq / 1e6:g} MHz"
+        )
     clock = _pll_clock(board, freq)
     if abs(clock.hz - freq) > _CLOCK_TOLERANCE * freq:
         raise ClockError(

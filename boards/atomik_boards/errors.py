@@ -8,6 +8,7 @@ __all__ = [
     "BaudError",
     "BuildError",
     "ClockError",
+    "FitError",
     "TimingError",
     "ToolMissingError",
     "UnknownBoardError",
@@ -36,3 +37,7 @@ class BaudError(BuildError, ValueError):
 
 class TimingError(BuildError):
     """A clock is missing, unknown, constrained to another frequency than intended, or too slow."""
+
+
+class FitError(BuildError):
+    """The design needs more cells than the part has."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 
 from .errors import ClockError
 
@@ -108,6 +109,7 @@ class Ecp5Pll:
 Pll = Ice40Pll | Ecp5Pll
 
 
+@cache
 def plan_ice40_pll(input_hz: int, output_hz: int) -> Ice40Pll:
     """Settings whose output is nearest to ``output_hz``; of equals, the fastest phase detector.
 
@@ -124,6 +126,7 @@ def plan_ice40_pll(input_hz: int, output_hz: int) -> Ice40Pll:
     )
 
 
+@cache
 def plan_ecp5_pll(input_hz: int, output_hz: int) -> Ecp5Pll:
     """Settings whose output is nearest to ``output_hz``.
 

@@ -1,5 +1,6 @@
 """A board's top: the device, its clock, its pins."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from amaranth import *
@@ -8,9 +9,11 @@ from amaranth.lib import io, wiring
 from atomik_hdl.device import DeltaDevice
 from atomik_hdl.fabric import FabricDevice
 
-from .clocking import ClockGenerator
+from .board import HFOSC, Resource
+from .clocking import ClockGenerator, InternalClock
 from .design import Design, Fabric
 from .errors import BuildError
+from .platforms import request
 
 __all__ = ["BoardTop"]
 
@@ -28,12 +31,15 @@ class BoardTop(wiring.Component):
     ----------
     design : Design
         What to build.
+    uart : Resource
+        The platform's resource with ``rx`` and ``tx``.
     build_id : int
         As in `DeltaDevice`.
     """
 
-    def __init__(self, design: Design, *, build_id: int = 0) -> None:
+    def __init__(self, design: Design, uart: Resource, *, build_id: int = 0) -> None:
         self._design = design
+        self._uart = uart
         self._build_id = build_id
         super().__init__({})
 
@@ -42,16 +48,13 @@ class BoardTop(wiring.Component):
 
         board = self._design.board
         clock = self._design.clock
-        oscillator = platform.request(platform.default_clk, dir="-")
-        m.submodules.clock = clocking = ClockGenerator(
-            oscillator, clock.hz, clock.pll, at_pad=board.pll_at_pad
-        )
+        m.submodules.clock = clocking = self._clock(platform)
         m.domains.sync = sync = ClockDomain("sync")
         # The timing gate knows the clock by this net's name; of aliases yosys keeps any one.
         sync.clk.attrs["keep"] = 1
         m.d.comb += sync.clk.eq(clocking.clk)
         if board.reset is not None:
-            reset = platform.request(*board.reset, dir="-")
+            reset = request(platform, *board.reset)
             m.submodules.reset_pin = reset_pin = io.Buffer("i", reset)
             m.d.comb += clocking.request.eq(reset_pin.i)
 
@@ -67,7 +70,7 @@ class BoardTop(wiring.Component):
         if self._design.fabric is not None:
             device = self._beside(m, platform, device, self._design.fabric)
         m.submodules.device = device
-        uart = platform.request(*board.uart, dir="-")
+        uart = request(platform, *self._uart)
         m.submodules.rx_pin = rx_pin = io.Buffer("i", uart.rx)
         m.submodules.tx_pin = tx_pin = io.Buffer("o", uart.tx)
         m.d.comb += [device.rx.eq(rx_pin.i), tx_pin.o.eq(device.tx)]
@@ -77,12 +80,35 @@ class BoardTop(wiring.Component):
             "activity": self._stretch(m, device.busy, clock.hz),
             "error": device.error,
         }
-        for lamp, resource in board.leds.items():
-            pin = platform.request(*resource, dir="-")
-            m.submodules[f"{lamp}_pin"] = buffer = io.Buffer("o", pin)
-            m.d.comb += buffer.o.eq(lamps[lamp])
+        self._connect_lamps(m, platform, lamps)
 
         return m
+
+    def _clock(self, platform: Any) -> ClockGenerator:
+        clock = self._design.clock
+        name = self._design.board.clock or platform.default_clk
+        if name == HFOSC:
+            return ClockGenerator(InternalClock(clock.divider), clock.hz)
+        at_pad = self._design.board.pll_at_pad
+        return ClockGenerator(request(platform, name, 0), clock.hz, clock.pll, at_pad=at_pad)
+
+    def _connect_lamps(self, m: Module, platform: Any, lamps: Mapping[str, Any]) -> None:
+        """Drive the board's lamps; colours of a lamp that nothing uses stay dark."""
+        levels: dict[Resource, dict[str, Any]] = {}
+        for lamp, (name, number, *colour) in self._design.board.leds.items():
+            levels.setdefault((name, number), {})["".join(colour)] = lamps[lamp]
+        for (name, number), colours in levels.items():
+            resource = request(platform, name, number)
+            if "" in colours:
+                self._drive(m, f"{name}_{number}", resource, colours[""])
+                continue
+            for colour in "rgb":
+                port = getattr(resource, colour)
+                self._drive(m, f"{name}_{number}_{colour}", port, colours.get(colour, 0))
+
+    def _drive(self, m: Module, name: str, port: Any, level: Any) -> None:
+        m.submodules[f"{name}_pin"] = buffer = io.Buffer("o", port)
+        m.d.comb += buffer.o.eq(level)
 
     def _beside(self, m: Module, platform: Any, device: Any, fabric: Fabric) -> FabricDevice:
         """Return the device with the component beside it, whose pins are those of the board."""
@@ -90,7 +116,7 @@ class BoardTop(wiring.Component):
         whole = FabricDevice(device, fabric.make(design.clock.hz, design.width, design.contexts))
         levels = []
         for name, number in fabric.pins:
-            pin = platform.request(name, number, dir="-")
+            pin = request(platform, name, number)
             m.submodules[f"fabric_{name}_{number}"] = buffer = io.Buffer("i", pin)
             levels.append(buffer.i)
         pins = Cat(*levels)

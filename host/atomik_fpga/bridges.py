@@ -39,6 +39,30 @@ class Bridge:
 
 #: The board table: what `discovery` looks for, and nothing else is ever written to unasked.
 BRIDGES: Final[Mapping[UsbId, Bridge]] = {
-    (0x0403, 0x6010): Bridge("FT2232H", ("icebreaker",), 1_000_000, 12_000_000, interface=1),
-    (0x0403, 0x6015): Bridge("FT231X", ("ulx3s-25f",), 1_000_000, 3_000_000),
+    (0x0403, 0x6010): Bridge(
+        "FT2232H",
+        (
+            "icebreaker",
+            "ice40-hx8k-b-evn",
+            "icestick",
+            "nandland-go",
+            "ecpix5-45f",
+            "ecpix5-85f",
+            "versa-ecp5",
+            "versa-ecp5-5g",
+            "ecp5-5g-evn",
+        ),
+        1_000_000,
+        12_000_000,
+        interface=1,
+    ),
+    (0x0403, 0x6015): Bridge(
+        "FT231X",
+        ("ulx3s-12f", "ulx3s-25f", "ulx3s-45f", "ulx3s-85f", "icepi-zero"),
+        1_000_000,
+        3_000_000,
+    ),
+    (0x1D50, 0x602B): Bridge(
+        "iCELink", ("icesugar", "icesugar-nano", "icesugar-pro"), 115_200, 115_200
+    ),
 }

@@ -75,7 +75,7 @@ def test_ports_as_json_hold_all_that_is_known(run: Run, ports: dict[str, IdealPo
         "serial_number": "S1",
         "description": "USB Serial",
         "bridge": "FT231X",
-        "boards": ["ulx3s-25f"],
+        "boards": ["ulx3s-12f", "ulx3s-25f", "ulx3s-45f", "ulx3s-85f", "icepi-zero"],
         "baud": 1_000_000,
         "problem": None,
     }
@@ -88,9 +88,10 @@ def test_ports_as_json_hold_all_that_is_known(run: Run, ports: dict[str, IdealPo
 def test_ports_are_listed_without_opening_any(run: Run, ports: dict[str, IdealPort]) -> None:
     code, out, err = run("ports", "--no-ask")
     assert (code, err) == (0, "")
+    known = "ulx3s-12f, ulx3s-25f, ulx3s-45f, ulx3s-85f, icepi-zero"
     assert out == (
-        "/dev/ttyUSB1  0403:6015  FT231X, not asked; known on ulx3s-25f\n"
-        "/dev/ttyUSB2  0403:6015  FT231X, not asked; known on ulx3s-25f\n"
+        f"/dev/ttyUSB1  0403:6015  FT231X, not asked; known on {known}\n"
+        f"/dev/ttyUSB2  0403:6015  FT231X, not asked; known on {known}\n"
         "/dev/ttyUSB3  1a86:7523  USB Serial\n"
     )
     assert [port.baudrate for port in ports.values()] == [0, 0, 0]
