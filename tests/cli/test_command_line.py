@@ -22,7 +22,7 @@ def test_version_is_the_package_version(run: Run) -> None:
 def test_help_lists_every_command_and_the_exit_codes(run: Run) -> None:
     code, text, _ = run("--help")
     assert code == 0
-    for name in ("demo", "sim", "ports", "info", "ctx", "import", "build"):
+    for name in ("demo", "sim", "ports", "info", "ctx", "selftest", "import", "build"):
         assert re.search(rf"^  {name} ", text, re.MULTILINE)
     assert (
         "Exit codes: 0 done; 1 the device or a check failed; 2 the build failed, or the command "
@@ -42,6 +42,11 @@ def test_help_lists_every_command_and_the_exit_codes(run: Run) -> None:
         ("ports", "--ask --no-ask --baud --json --verbose --quiet"),
         ("info", "--port --baud --json --verbose --quiet"),
         ("ctx", "load accum read swap watch"),
+        (
+            "selftest",
+            "--port --baud --seconds --seed --baud-sweep --overwrite --restore --json --verbose "
+            "--quiet",
+        ),
         (
             "import",
             "--state --kind --key --column --application --layout --map --width --chunk --verify "

@@ -25,6 +25,7 @@ _COMMANDS: Final = {
     "ports": ("ports", "ports", "List the serial ports, and which are boards."),
     "info": ("info", "info", "Show what a board says of itself."),
     "ctx": ("contexts", "ctx", "Look at single contexts of a board and change them."),
+    "selftest": ("selftest", "selftest", "Test every part of a board."),
     "import": ("importing", "import_log", "Take a log in, and load contexts with it."),
     "boards": ("boards", "boards", "List the boards that can be built."),
     "build": ("bitstream", "build", "Make a bitstream, its timing checked."),
