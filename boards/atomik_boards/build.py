@@ -19,12 +19,12 @@ from .board import Board
 from .catalog import find_board
 from .design import Design, Fabric, plan_design
 from .errors import BuildError, TimingError
-from .flow import BITSTREAMS, CONSTRAINTS, NAME, PLACEMENT, REPORT, Flow, Synthesis
+from .flow import BITSTREAMS, CONSTRAINTS, NAME, NETLIST, PLACEMENT, REPORT, Flow, Synthesis
 from .manifest import line_plan, make_manifest
 from .platforms import load_platform
 from .report import collect, read_placement, render
 from .run import Progress
-from .sources import portable_locations
+from .sources import Locator, portable_locations
 from .timing import ClockResult, check_timing, read_clocks
 from .tools import find_tools
 from .top import BoardTop
@@ -173,7 +173,8 @@ def build_board(
     _write(folder / _MANIFEST, json.dumps(manifest, indent=2) + "\n")
     report("Writing the report")
     placement = read_placement(_read_json(folder / PLACEMENT))
-    facts = collect(timing, manifest, placement, line_plan(design), reached)
+    locator = Locator(_read_json(folder / NETLIST))
+    facts = collect(timing, manifest, placement, locator, line_plan(design), reached)
     _write(folder / _PAGE, render(facts))
     seconds = time.monotonic() - began
     return BuildResult(bitstream, manifest, folder, folder / _PAGE, seconds)

@@ -19,6 +19,9 @@ __all__ = ["CAPACITIES", "Need", "check_fit", "count_needs"]
 LOGIC = "logic cells"
 RAM = "block RAMs"
 
+#: Logic cells of iCE40 that a device of 2 contexts of 8 bits with one reply slot takes.
+SMALLEST = 2387
+
 #: What a part has, by device. ECP5: LUTs; the open tools give LFE5U-12F all of the 25F's die, and
 #: what Lattice promises is half of that, so that half is what is used here.
 CAPACITIES: Mapping[str, Mapping[str, int]] = {
@@ -75,12 +78,21 @@ def check_fit(netlist: Mapping[str, Any], board: Board) -> list[Need]:
     short = [need for need in needs if need.needed > need.available]
     if short:
         lacks = " and ".join(f"{need.needed:,} {need.kind} of {need.available:,}" for need in short)
-        what = "fewer contexts" if short[0].kind == RAM else "narrower contexts"
         raise FitError(
-            f"This does not fit in the {board.part} of {board.name}: it needs {lacks}. Ask for "
-            f"{what}, or for fewer lanes of banks if it has some"
+            f"This does not fit in the {board.part} of {board.name}: it needs {lacks}. "
+            f"{_remedy(capacity, short[0])}"
         )
     return needs
+
+
+def _remedy(capacity: Mapping[str, int], short: Need) -> str:
+    if capacity[LOGIC] < SMALLEST:
+        return (
+            "No size of it would: 2 contexts of 8 bits with one reply slot, the smallest device, "
+            f"need {SMALLEST:,} logic cells (docs/boards.md)"
+        )
+    what = "fewer contexts" if short.kind == RAM else "narrower contexts"
+    return f"Ask for {what}, or for fewer lanes of banks if it has some"
 
 
 def count_needs(netlist: Mapping[str, Any], family: Family) -> dict[str, int]:

@@ -21,7 +21,16 @@ from .fit import Need, check_fit
 from .run import Progress, run_steps
 from .tools import Tool
 
-__all__ = ["BITSTREAMS", "NAME", "REPORT", "Flow", "Synthesis"]
+__all__ = [
+    "BITSTREAMS",
+    "CONSTRAINTS",
+    "NAME",
+    "NETLIST",
+    "PLACEMENT",
+    "REPORT",
+    "Flow",
+    "Synthesis",
+]
 
 #: Of the design's top, and of all files that the tools read and write.
 NAME = "top"
@@ -29,7 +38,7 @@ REPORT = f"{NAME}.report.json"
 BITSTREAMS = {Family.ICE40: f"{NAME}.bin", Family.ECP5: f"{NAME}.bit"}
 CONSTRAINTS = {Family.ICE40: f"{NAME}.pcf", Family.ECP5: f"{NAME}.lpf"}
 
-_NETLIST = f"{NAME}.json"
+NETLIST = f"{NAME}.json"
 _PLACED = f"{NAME}.placed.json"
 PLACEMENT = f"{NAME}.placement.json"
 #: Differs when what is kept of a run does.
@@ -110,7 +119,7 @@ class Flow:
 
         folder = self._get(key, make, "Synthesis")
         self._progress("Checking that it fits")
-        with (folder / _NETLIST).open(encoding="utf-8") as file:
+        with (folder / NETLIST).open(encoding="utf-8") as file:
             needs = check_fit(json.load(file), self._board)
         return Synthesis(key, folder, needs)
 
@@ -134,14 +143,14 @@ class Flow:
         def make(folder: Path) -> None:
             self._write(folder, constraints)
             # The tools' runtime does not let them see every folder; the one they run in they do.
-            shutil.copyfile(synthesis.folder / _NETLIST, folder / _NETLIST)
+            shutil.copyfile(synthesis.folder / NETLIST, folder / NETLIST)
             try:
                 run_steps([route], self._tools, folder, self._progress)
             except BuildError as error:
                 raise self._explain(error) from error
             run_steps(pack, self._tools, folder, self._progress)
             _shorten(folder)
-            self._remove(folder, constraints, _NETLIST, _PLACED)
+            self._remove(folder, constraints, NETLIST, _PLACED)
 
         return self._get(key, make, f"Place and route, seed {seed}")
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
-from ..sources import readable_sources
+from ..sources import Locator
 from ..timing import plain_name
 from .placement import Placement
 
-__all__ = ["Facts", "Hop", "Path", "Use", "collect"]
+__all__ = ["Facts", "Hop", "TimingPath", "Use", "collect"]
 
 #: What nextpnr calls where a path begins or ends that is no register of a clock.
 _PINS = "<async>"
@@ -50,7 +50,7 @@ class Hop:
     net : str
         That it goes along; empty inside of a cell.
     sources : tuple of str
-        ``file:line`` of the net.
+        ``file:line`` of the net or the cell, or of the signal that it is named after.
     tile : tuple of int
         Column and row where it ends.
     """
@@ -65,7 +65,7 @@ class Hop:
 
 
 @dataclass(frozen=True, slots=True)
-class Path:
+class TimingPath:
     """The slowest way from one kind of place to another.
 
     Attributes
@@ -114,7 +114,7 @@ class Facts:
     Attributes
     ----------
     manifest : mapping
-    paths : tuple of Path
+    paths : tuple of TimingPath
         The slowest from register to register first.
     uses : tuple of Use
     placement : Placement
@@ -126,7 +126,7 @@ class Facts:
     """
 
     manifest: Mapping[str, Any]
-    paths: tuple[Path, ...]
+    paths: tuple[TimingPath, ...]
     uses: tuple[Use, ...]
     placement: Placement
     line: Mapping[str, str]
@@ -137,6 +137,7 @@ def collect(
     timing: Mapping[str, Any],
     manifest: Mapping[str, Any],
     placement: Placement,
+    locator: Locator,
     line: Mapping[str, str],
     seeds: Mapping[int, int],
 ) -> Facts:
@@ -148,12 +149,13 @@ def collect(
         What ``nextpnr --report`` wrote.
     manifest : mapping
     placement : Placement
+    locator : Locator
     line : mapping
         As in `Facts`.
     seeds : mapping
         As in `Facts`.
     """
-    paths = [_path(path) for path in timing["critical_paths"]]
+    paths = [_path(path, locator) for path in timing["critical_paths"]]
     # From register to register: what the clock has to wait for.
     paths.sort(key=lambda path: "pins" in path.title)
     uses = [
@@ -165,7 +167,7 @@ def collect(
     return Facts(manifest, tuple(paths), tuple(uses), placement, line, seeds)
 
 
-def _path(path: Mapping[str, Any]) -> Path:
+def _path(path: Mapping[str, Any], locator: Locator) -> TimingPath:
     ends = [_end(path[end]) for end in ("from", "to")]
     steps: Sequence[Mapping[str, Any]] = path["path"]
     totals = accumulate(step["delay"] for step in steps)
@@ -176,12 +178,12 @@ def _path(path: Mapping[str, Any]) -> Path:
             total,
             f"{step['to']['cell']}.{step['to']['port']}",
             step.get("net", ""),
-            tuple(readable_sources(step.get("sources", []))),
+            locator.find(step.get("net") or step["to"]["cell"]),
             (step["to"]["loc"][0], step["to"]["loc"][1]),
         )
         for step, total in zip(steps, totals, strict=True)
     ]
-    return Path(f"from {ends[0]} to {ends[1]}", tuple(hops))
+    return TimingPath(f"from {ends[0]} to {ends[1]}", tuple(hops))
 
 
 def _end(name: str) -> str:

@@ -46,7 +46,7 @@ def draw(placement: Placement, path: Sequence[tuple[int, int]]) -> str:
             frames.append(f"{corner}h.9v.9h-.9z")
     lines = [
         f'<svg class="floorplan" viewBox="-1 -1 {columns + 2} {rows + 2}" role="img" '
-        f'aria-label="{escape(_words(placement))}" xmlns="http://www.w3.org/2000/svg">',
+        f'aria-label="{escape(_words(placement))}">',
         f'<rect class="die" x="-.5" y="-.5" width="{columns + 0.9}" height="{rows + 0.9}"/>',
     ]
     lines += [

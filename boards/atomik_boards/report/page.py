@@ -6,11 +6,15 @@ from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
 
-from .data import Facts, Path, Use
+from .data import Facts, TimingPath, Use
 from .floorplan import COLOURS, draw
 from .style import STYLE
 
 __all__ = ["render"]
+
+#: Characters of a name that are shown, and how many of them are its end.
+_LONGEST_NAME = 64
+_END_OF_NAME = 16
 
 
 def render(facts: Facts) -> str:
@@ -20,11 +24,11 @@ def render(facts: Facts) -> str:
     sections = [
         _head(facts),
         _section("Clocks", _clocks(manifest["clocks"], facts.seeds)),
+        _section("Utilisation", _uses(facts.uses)),
+        _section("Floorplan", _floorplan(facts)),
         _section(
             "Slowest paths", "".join(_path(path, n == 0) for n, path in enumerate(facts.paths))
         ),
-        _section("Utilisation", _uses(facts.uses)),
-        _section("Floorplan", _floorplan(facts)),
         _section("Serial line", _pairs(facts.line)),
         _section("Notes", _notes(manifest["notes"])) if manifest["notes"] else "",
         _section("Manifest", _pairs(_flat(manifest))),
@@ -86,15 +90,15 @@ def _clocks(clocks: Mapping[str, Mapping[str, int]], seeds: Mapping[int, int]) -
     return f"{table}\n<p>Of {len(seeds)} seeds the best was kept. By seed: {tried}.</p>"
 
 
-def _path(path: Path, is_open: bool) -> str:
+def _path(path: TimingPath, is_open: bool) -> str:
     rows = [
         (
             str(number),
             escape(hop.kind),
             f"{hop.ns:.2f}",
             f"{hop.total_ns:.2f}",
-            f"<code>{escape(hop.cell)}</code>",
-            f"<code>{escape(hop.net)}</code>" if hop.net else "",
+            _name(hop.cell),
+            _name(hop.net),
             "<br/>".join(f"<code>{escape(source)}</code>" for source in hop.sources),
         )
         for number, hop in enumerate(path.hops, 1)
@@ -106,6 +110,14 @@ def _path(path: Path, is_open: bool) -> str:
         f"<details{opened}>\n<summary>{escape(words)}</summary>\n"
         f"{_table(head, rows, kind='hops')}\n</details>\n"
     )
+
+
+def _name(name: str) -> str:
+    """Return the name of a cell or a net; the middle of one that is long shows when pointed at."""
+    if len(name) <= _LONGEST_NAME:
+        return f"<code>{escape(name)}</code>" if name else ""
+    shown = f"{name[: _LONGEST_NAME - _END_OF_NAME]}…{name[-_END_OF_NAME:]}"
+    return f'<code title="{escape(name)}">{escape(shown)}</code>'
 
 
 def _uses(uses: Iterable[Use]) -> str:
@@ -168,7 +180,7 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]], kind: str = "") -
     columns = list(head)
     classes = [' class="number"' if column.startswith("#") else "" for column in columns]
     headers = "".join(
-        f"<th{css}>{escape(column.lstrip('#') or '#')}</th>"
+        f"<th{css}>{escape(column.removeprefix('#') or column)}</th>"
         for column, css in zip(columns, classes, strict=True)
     )
     body = "\n".join(

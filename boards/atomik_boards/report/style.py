@@ -24,7 +24,9 @@ p { margin: .3rem 0; }
 table { border-collapse: collapse; width: 100%; font-size: .875rem; }
 th, td { text-align: left; vertical-align: top; padding: .25rem .6rem .25rem 0;
   border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
-th { color: var(--soft); font-weight: 600; }
+th { color: var(--soft); font-weight: 600; white-space: nowrap; }
+.hops td:nth-child(2) { white-space: nowrap; }
+.hops td:last-child { min-width: 9rem; }
 td.number, th.number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 code { font: .8125rem/1.4 ui-monospace, monospace; overflow-wrap: anywhere; }
 .bar { background: var(--line); border-radius: .3rem; height: .6rem; min-width: 6rem; }
@@ -45,7 +47,7 @@ details { margin: .6rem 0; } summary { cursor: pointer; }
   .hops thead { display: none; }
   .hops tr { display: block; border-bottom: 1px solid var(--line); padding: .3rem 0; }
   .hops td { display: block; border: 0; padding: 0; text-align: left; }
-  .hops td.number { display: inline; padding-right: .8rem; }
+  .hops td:nth-child(-n+4) { display: inline; padding-right: .8rem; }
 }
 @media print {
   :root { color-scheme: light; --ink: #000; --soft: #444; --line: #bbb; --paper: #fff;

@@ -1,0 +1,211 @@
+"""Every board, built with its defaults: ``python -m benchmarks.boards [--json] [--only NAME] …``.
+
+What was built before comes from the cache, so a sweep that was interrupted goes on where it was;
+its time is then that of the record, if it has one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import atomik_boards.sweep
+from atomik_boards.board import HFOSC, Board, Family, UartPins
+from atomik_boards.build import build_board
+from atomik_boards.catalog import BOARDS
+from atomik_boards.design import highest_baud
+from atomik_boards.errors import FitError, TimingError
+from atomik_boards.sweep import RECORD, Entry, Sweep, load_sweep
+from atomik_boards.tools import find_tools, tool_versions
+from atomik_fpga import __version__
+
+from .fmax.document import with_tables
+from .record import Record, machine, report
+
+__all__ = ["main", "records", "table", "wiring_table"]
+
+_RECORD = Path(atomik_boards.sweep.__file__).with_name(RECORD)
+_PAGE = Path(__file__).parents[1] / "docs" / "boards.md"
+#: Less than this is a build that came from the cache.
+_SECONDS_OF_A_BUILD = 15
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code: 4 if a board is too small, or a clock too slow."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.boards", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument(
+        "--only", action="append", metavar="NAME", choices=BOARDS, help="only this board; repeat"
+    )
+    parser.add_argument("--jobs", type=int, default=2, metavar="N", help="boards at once (2)")
+    parser.add_argument(
+        "--record", action="store_true", help="keep the result, and write the table of the docs"
+    )
+    parser.add_argument("--recorded", action="store_true", help="run nothing, show the record")
+    options = parser.parse_args(arguments)
+    sweep = load_sweep()
+    names = options.only or list(BOARDS)
+    if not options.recorded:
+        fresh = _run(names, options.jobs, sweep, options.record)
+        sweep = (
+            fresh if options.record else replace(fresh, boards={n: fresh.boards[n] for n in names})
+        )
+    return report("boards", records(sweep, names), as_json=options.json)
+
+
+def records(sweep: Sweep, names: Sequence[str]) -> list[Record]:
+    """Return the sweep as records: clocks, and of boards that are too small what they lack."""
+    made = []
+    for name in names:
+        entry = sweep.boards.get(name)
+        if entry is None:
+            continue
+        board = BOARDS[name]
+        conditions = {
+            "part": board.part,
+            "contexts": board.contexts,
+            "width": board.width,
+            "baud": board.default_baud,
+            "seed": 1,
+            "seconds": entry.seconds,
+            **{
+                kind: f"{it['used']} of {it['available']}" for kind, it in entry.utilization.items()
+            },
+            **({"problem": entry.problem} if entry.problem else {}),
+            **sweep.tools,
+        }
+        made.append(
+            Record(
+                f"{name}_clock",
+                entry.reached_hz / 1e6,
+                "MHz",
+                "place-and-route",
+                "higher",
+                conditions,
+                target=(entry.wanted_hz or board.clock_hz) / 1e6,
+            )
+        )
+    return made
+
+
+def table(sweep: Sweep) -> str:
+    """Return the table of the docs."""
+    lines = [
+        "| board | part | clock, MHz | reached, MHz | LUTs | block RAMs | seconds |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, board in BOARDS.items():
+        entry = sweep.boards.get(name)
+        if entry is None:
+            continue
+        if not entry.built:
+            lines.append(f"| `{name}` | {board.part} | does not fit | | | | |")
+            continue
+        logic, ram = _cells(board)
+        lines.append(
+            f"| `{name}` | {board.part} | {entry.wanted_hz / 1e6:g} | {entry.reached_hz / 1e6:.1f} "
+            f"| {_used(entry, logic)} | {_used(entry, ram)} | {entry.seconds:.0f} |"
+        )
+    tools = ", ".join(f"{name} {version}" for name, version in sorted(sweep.tools.items()))
+    lines += ["", f"atomik-fpga {sweep.version}, {sweep.date}; {tools}; {sweep.machine}."]
+    return "\n".join(lines) + "\n"
+
+
+def wiring_table() -> str:
+    """Return the table of what the boards have, which the catalog says."""
+    lines = [
+        "| board | | clock, MHz | contexts | bridge | baud, highest | UART | lamps | reset |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name, board in BOARDS.items():
+        clock = f"{board.clock_hz / 1e6:g}" + (" inside" if board.clock == HFOSC else "")
+        uart = board.uart
+        pins = f"rx `{uart.rx}`, tx `{uart.tx}`" if isinstance(uart, UartPins) else "its own"
+        lamps = ", ".join(board.leds) or "none"
+        reset = "button" if board.reset else "none"
+        lines.append(
+            f"| `{name}` | {board.title} | {clock} | {board.contexts} x {board.width} "
+            f"| {board.bridge} | {board.default_baud:,}, {highest_baud(board):,} | {pins} "
+            f"| {lamps} | {reset} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _cells(board: Board) -> tuple[str, str]:
+    if board.family is Family.ICE40:
+        return "ICESTORM_LC", "ICESTORM_RAM"
+    return "TRELLIS_COMB", "DP16KD"
+
+
+def _used(entry: Entry, kind: str) -> str:
+    cells = entry.utilization[kind]
+    share = cells["used"] / cells["available"]
+    return f"{cells['used']:,} of {cells['available']:,}, {share:.0%}"
+
+
+def _run(names: Sequence[str], jobs: int, sweep: Sweep, record: bool) -> Sweep:
+    """Build the boards, and keep each result as soon as it is there."""
+    versions: dict[str, str] = {}
+    for family in Family:
+        versions |= tool_versions(find_tools(family).values())
+    sweep = replace(
+        sweep,
+        version=__version__,
+        date=datetime.now(UTC).strftime("%Y-%m"),
+        machine=machine(),
+        tools=versions,
+    )
+    boards = dict(sweep.boards)
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(jobs) as pool:
+        runs = [(name, pool.submit(_build, name, Path(folder, name))) for name in names]
+        for name, run in runs:
+            boards[name] = _with_time(run.result(), sweep.boards.get(name))
+            print(f"{name}: {_said(boards[name])}", file=sys.stderr, flush=True)
+            if record:
+                _save(replace(sweep, boards=boards))
+    return replace(sweep, boards={name: boards[name] for name in BOARDS if name in boards})
+
+
+def _build(name: str, folder: Path) -> Entry:
+    try:
+        result = build_board(name, out=folder)
+    except (FitError, TimingError) as error:
+        return Entry(False, 0, 0, {}, 0.0, str(error).splitlines()[0])
+    (clock,) = result.manifest["clocks"].values()
+    utilization: Mapping[str, Mapping[str, int]] = result.manifest["utilization"]
+    seconds = round(result.seconds, 1)
+    return Entry(True, clock["wanted_hz"], clock["reached_hz"], utilization, seconds, "")
+
+
+def _with_time(entry: Entry, before: Entry | None) -> Entry:
+    """Return the entry with the time of a build that did not come from the cache."""
+    if before is None or entry.seconds >= _SECONDS_OF_A_BUILD or not before.built:
+        return entry
+    return replace(entry, seconds=before.seconds)
+
+
+def _said(entry: Entry) -> str:
+    if not entry.built:
+        return f"NOT BUILT: {entry.problem}"
+    return f"{entry.reached_hz / 1e6:.1f} MHz of {entry.wanted_hz / 1e6:g}, {entry.seconds:.0f} s"
+
+
+def _save(sweep: Sweep) -> None:
+    boards = {name: asdict(sweep.boards[name]) for name in BOARDS if name in sweep.boards}
+    values = {**asdict(sweep), "boards": boards}
+    _RECORD.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8", newline="\n")
+    page = with_tables(
+        _PAGE.read_text(encoding="utf-8"), {"wiring": wiring_table(), "boards": table(sweep)}
+    )
+    _PAGE.write_text(page, encoding="utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
