@@ -1,8 +1,9 @@
-"""Fixtures of the suite of contexts: what it runs on, and a maker of contexts."""
+"""Waves of failed simulations; fixtures of the suite of contexts: what it runs on, and a maker."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -10,10 +11,26 @@ import pytest
 from atomik_fpga import AtomikContext
 
 from .backends import BACKENDS, Backend, Make, backends_for
+from .simulate import lacks_waves, with_waves
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "quick: needs no simulation of the gateware")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    """Run a test whose simulation failed once more, to leave its waves."""
+    lacks_waves()
+    try:
+        return (yield)
+    except BaseException:
+        if lacks_waves():
+            names = pyfuncitem._fixtureinfo.argnames
+            # What it raises now is the same again, and the first failure is what counts.
+            with suppress(Exception), with_waves():
+                pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names})
+        raise
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
