@@ -33,8 +33,6 @@ __all__ = ["main", "records", "table", "wiring_table"]
 
 _RECORD = Path(atomik_boards.sweep.__file__).with_name(RECORD)
 _PAGE = Path(__file__).parents[1] / "docs" / "boards.md"
-#: Less than this is a build that came from the cache.
-_SECONDS_OF_A_BUILD = 15
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -164,16 +162,20 @@ def _run(names: Sequence[str], jobs: int, sweep: Sweep, record: bool) -> Sweep:
     )
     boards = dict(sweep.boards)
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(jobs) as pool:
-        runs = [(name, pool.submit(_build, name, Path(folder, name))) for name in names]
+        runs = []
+        for name in names:
+            before = sweep.boards.get(name)
+            runs.append((name, pool.submit(_build, name, Path(folder, name), before)))
         for name, run in runs:
-            boards[name] = _with_time(run.result(), sweep.boards.get(name))
+            boards[name] = run.result()
             print(f"{name}: {_said(boards[name])}", file=sys.stderr, flush=True)
             if record:
                 _save(replace(sweep, boards=boards))
     return replace(sweep, boards={name: boards[name] for name in BOARDS if name in boards})
 
 
-def _build(name: str, folder: Path) -> Entry:
+def _build(name: str, folder: Path, before: Entry | None) -> Entry:
+    """Build a board; one that came from the cache keeps the time of when it was built."""
     try:
         result = build_board(name, out=folder)
     except (FitError, TimingError) as error:
@@ -181,14 +183,9 @@ def _build(name: str, folder: Path) -> Entry:
     (clock,) = result.manifest["clocks"].values()
     utilization: Mapping[str, Mapping[str, int]] = result.manifest["utilization"]
     seconds = round(result.seconds, 1)
+    if result.cached and before is not None and before.built:
+        seconds = before.seconds
     return Entry(True, clock["wanted_hz"], clock["reached_hz"], utilization, seconds, "")
-
-
-def _with_time(entry: Entry, before: Entry | None) -> Entry:
-    """Return the entry with the time of a build that did not come from the cache."""
-    if before is None or entry.seconds >= _SECONDS_OF_A_BUILD or not before.built:
-        return entry
-    return replace(entry, seconds=before.seconds)
 
 
 def _said(entry: Entry) -> str:

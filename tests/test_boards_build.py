@@ -5,15 +5,19 @@ import json
 import sysconfig
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
 import atomik_boards.build
 import atomik_boards.flow
-from atomik_boards.build import build_board
+from atomik_boards.build import build_board, identify
+from atomik_boards.catalog import BOARDS
+from atomik_boards.design import plan_design
 from atomik_boards.errors import BuildError, FitError, TimingError, ToolMissingError
 from atomik_fpga import __version__
+
+from .fake_tools import FakeTools, timing_report
 
 #: Small, because place and route takes its time.
 SMALL: dict[str, Any] = {"contexts": 4, "width": 8}
@@ -62,7 +66,7 @@ def test_an_icebreaker_bitstream_is_the_same_in_two_folders(tmp_path: Path) -> N
 
 
 def test_a_ulx3s_bitstream_is_built_with_a_pll(tmp_path: Path) -> None:
-    result = build_board("ulx3s-25f", out=tmp_path, freq=30_000_000, seed=2, **SMALL)
+    result = build_board("ulx3s-25f", out=tmp_path, freq=30_000_000, seed=2, cached=False, **SMALL)
 
     assert result.bitstream.name.endswith(".bit")
     assert result.bitstream.stat().st_size > 10_000
@@ -73,37 +77,17 @@ def test_a_ulx3s_bitstream_is_built_with_a_pll(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def outcome(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """What the tools write instead of running, set by a test; ``ran`` are those that were run."""
-    made: dict[str, Any] = {"ran": []}
+def tools(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> FakeTools:
+    """Tools that write what a test sets instead of running."""
+    fake = FakeTools()
     monkeypatch.setenv("ATOMIK_CACHE", str(tmp_path_factory.mktemp("cache")))
-
-    def run(commands: Any, _tools: Any, folder: Path, _progress: Any) -> None:
-        for name, *arguments in commands:
-            made["ran"].append(name)
-            if name == "yosys":
-                netlist = {"modules": {"top": {"cells": made.get("cells", {})}}}
-                (folder / "top.json").write_text(json.dumps(netlist), encoding="utf-8")
-            elif name == "nextpnr-ice40":
-                seed = int(arguments[arguments.index("--seed") + 1])
-                text = made["report"]
-                if callable(text):
-                    text = text(seed)
-                if text is not None:
-                    (folder / "top.report.json").write_text(text, encoding="utf-8")
-                placed = {"modules": {"top": {"cells": PLACED}}}
-                (folder / "top.placed.json").write_text(json.dumps(placed), encoding="utf-8")
-                (folder / "top.asc").write_text(f"seed {seed}", encoding="utf-8")
-            else:
-                (folder / "top.bin").write_bytes((folder / "top.asc").read_bytes())
-
-    monkeypatch.setattr(atomik_boards.flow, "run_steps", run)
-    return made
+    monkeypatch.setattr(atomik_boards.flow, "run_steps", fake)
+    return fake
 
 
 @pytest.fixture
-def quick(outcome: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """As `outcome`, and nothing is elaborated either."""
+def quick(tools: FakeTools, monkeypatch: pytest.MonkeyPatch) -> FakeTools:
+    """As `tools`, and nothing is elaborated either."""
     commands = [
         ["yosys", "top.ys"],
         ["nextpnr-ice40", "--seed", "1", "--report", "top.report.json"],
@@ -117,34 +101,15 @@ def quick(outcome: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> dict[str,
         return 0xAA, {**files, "build_top.json": script}
 
     monkeypatch.setattr(atomik_boards.build, "build_files", build_files)
-    outcome["report"] = report(15.0)
-    return outcome
-
-
-#: Cells as place and route writes them.
-PLACED = {
-    "device.table.state_1_DFFLC": {"attributes": {"NEXTPNR_BEL": "X4/Y7/lc3"}},
-    "device.table.ram.bank0_bit0": {"attributes": {"NEXTPNR_BEL": "X6/Y3/ram"}},
-    "$nextpnr_obuf": {"attributes": {}},
-}
-
-
-def report(achieved: float) -> str:
-    return json.dumps(
-        {
-            "fmax": {"clk": {"constraint": 12.0, "achieved": achieved}},
-            "utilization": {"ICESTORM_LC": {"used": 1, "available": 5280}},
-            "critical_paths": [],
-        }
-    )
+    return tools
 
 
 def test_a_build_that_misses_its_timing_leaves_neither_bitstream_nor_manifest(
-    quick: dict[str, Any], tmp_path: Path
+    quick: FakeTools, tmp_path: Path
 ) -> None:
     build_board("icebreaker", out=tmp_path, **SMALL)
     assert (tmp_path / "manifest.json").exists()
-    quick["report"] = report(11.9)
+    quick.report = timing_report(11.9)
 
     with pytest.raises(
         TimingError, match=r"^Clock 'clk', wanted at 12\.00 MHz, reaches only 11\.90 MHz: "
@@ -158,9 +123,9 @@ def test_a_build_that_misses_its_timing_leaves_neither_bitstream_nor_manifest(
 
 @pytest.mark.parametrize("text", [None, "{"])
 def test_a_build_without_a_readable_report_fails(
-    quick: dict[str, Any], text: str | None, tmp_path: Path
+    quick: FakeTools, text: str | None, tmp_path: Path
 ) -> None:
-    quick["report"] = text
+    quick.report = text
 
     with pytest.raises(BuildError, match=r"^Place and route left no readable report .+: "):
         build_board("icebreaker", out=tmp_path, **SMALL)
@@ -169,23 +134,17 @@ def test_a_build_without_a_readable_report_fails(
     assert not (tmp_path / "top.bin").exists()
 
 
-def test_the_build_id_tells_designs_apart_but_not_seeds(
-    outcome: dict[str, Any], tmp_path: Path
-) -> None:
-    outcome["report"] = report(15.0)
-
-    def build_id(**options: int) -> str:
-        result = build_board("icebreaker", out=tmp_path, **{**SMALL, **options})
-        identity: str = result.manifest["build_id"]
-        return identity
+def test_the_build_id_tells_designs_apart_but_not_seeds() -> None:
+    def build_id(**options: int) -> int:
+        return identify(plan_design(BOARDS["icebreaker"], **{**SMALL, **options}))
 
     base = build_id()
-    assert build_id(seed=7) == base
+    assert build_id(seed=7) == base > 0
     assert len({base, build_id(width=9), build_id(baud=500_000)}) == 3
 
 
 def test_options_from_the_environment_stand_in_the_manifest(
-    quick: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    quick: FakeTools, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     assert build_board("icebreaker", out=tmp_path, **SMALL).manifest["overrides"] == {}
     monkeypatch.setenv("AMARANTH_synth_opts", "-dsp")
@@ -195,10 +154,7 @@ def test_options_from_the_environment_stand_in_the_manifest(
     assert result.manifest["overrides"] == {"AMARANTH_synth_opts": "-dsp"}
 
 
-def test_files_of_a_build_hold_no_path_of_this_machine(
-    outcome: dict[str, Any], tmp_path: Path
-) -> None:
-    outcome["report"] = report(15.0)
+def test_files_of_a_build_hold_no_path_of_this_machine(tools: FakeTools, tmp_path: Path) -> None:
     build_board("icebreaker", out=tmp_path, **SMALL)
 
     root = str(Path(__file__).parents[1])
@@ -209,9 +165,7 @@ def test_files_of_a_build_hold_no_path_of_this_machine(
         assert str(tmp_path) not in text
 
 
-def test_a_build_folder_that_cannot_be_written_is_named(
-    quick: dict[str, Any], tmp_path: Path
-) -> None:
+def test_a_build_folder_that_cannot_be_written_is_named(quick: FakeTools, tmp_path: Path) -> None:
     occupied = tmp_path / "file"
     occupied.write_text("")
 
@@ -236,8 +190,8 @@ def test_missing_programs_are_named_with_the_remedy(
     assert not (tmp_path / "build").exists()
 
 
-def test_of_several_seeds_the_fastest_is_kept(quick: dict[str, Any], tmp_path: Path) -> None:
-    quick["report"] = lambda seed: report({3: 14.0, 4: 16.5, 5: 11.0}[seed])
+def test_of_several_seeds_the_fastest_is_kept(quick: FakeTools, tmp_path: Path) -> None:
+    quick.report = lambda seed: timing_report({3: 14.0, 4: 16.5, 5: 11.0}[seed])
     lines: list[str] = []
 
     result = build_board(
@@ -253,18 +207,19 @@ def test_of_several_seeds_the_fastest_is_kept(quick: dict[str, Any], tmp_path: P
         "Seed 5: 11.00 MHz",
     ]
     # Synthesis is the same for all of them.
-    assert quick["ran"] == ["yosys", *["nextpnr-ice40", "icepack"] * 3]
+    assert quick.ran == ["yosys", *["nextpnr-ice40", "icepack"] * 3]
     assert "3: 14.00 MHz, 4: 16.50 MHz, 5: 11.00 MHz" in result.report.read_text(encoding="utf-8")
 
 
-def test_what_was_made_before_comes_from_the_cache(quick: dict[str, Any], tmp_path: Path) -> None:
+def test_what_was_made_before_comes_from_the_cache(quick: FakeTools, tmp_path: Path) -> None:
     first = build_board("icebreaker", out=tmp_path / "a", **SMALL)
-    quick["ran"].clear()
+    quick.ran.clear()
     lines: list[str] = []
 
     second = build_board("icebreaker", out=tmp_path / "b", progress=lines.append, **SMALL)
 
-    assert quick["ran"] == []
+    assert quick.ran == []
+    assert (first.cached, second.cached) == (False, True)
     assert {line for line in lines if line.endswith("from the cache")} == {
         "Synthesis: from the cache",
         "Place and route, seed 1: from the cache",
@@ -274,17 +229,17 @@ def test_what_was_made_before_comes_from_the_cache(quick: dict[str, Any], tmp_pa
 
     # Another seed needs no other synthesis, another design needs all of it.
     build_board("icebreaker", out=tmp_path / "b", seed=2, **SMALL)
-    assert quick["ran"] == ["nextpnr-ice40", "icepack"]
-    quick["ran"].clear()
+    assert quick.ran == ["nextpnr-ice40", "icepack"]
+    quick.ran.clear()
     build_board("icebreaker", out=tmp_path / "b", cached=False, **SMALL)
-    assert quick["ran"] == ["yosys", "nextpnr-ice40", "icepack"]
+    assert quick.ran == ["yosys", "nextpnr-ice40", "icepack"]
 
 
 def test_a_design_that_does_not_fit_is_refused_before_place_and_route(
-    quick: dict[str, Any], tmp_path: Path
+    quick: FakeTools, tmp_path: Path
 ) -> None:
     ram = {"type": "SB_RAM40_4K", "port_directions": {}, "connections": {}}
-    quick["cells"] = {f"ram{n}": ram for n in range(31)}
+    quick.cells = {f"ram{n}": ram for n in range(31)}
 
     with pytest.raises(
         FitError,
@@ -293,21 +248,17 @@ def test_a_design_that_does_not_fit_is_refused_before_place_and_route(
     ):
         build_board("icebreaker", out=tmp_path, **SMALL)
 
-    assert quick["ran"] == ["yosys"]
+    assert quick.ran == ["yosys"]
     assert not (tmp_path / "manifest.json").exists()
 
 
 def test_what_place_and_route_finds_no_place_for_does_not_fit_either(
-    quick: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    quick: FakeTools, tmp_path: Path
 ) -> None:
-    usual = atomik_boards.flow.run_steps
+    def fail(_seed: int) -> NoReturn:
+        raise BuildError("ERROR: Unable to place cell 'x', no BELs remaining of that type")
 
-    def run(commands: Any, *rest: Any) -> None:
-        if commands[0][0] == "nextpnr-ice40":
-            raise BuildError("ERROR: Unable to place cell 'x', no BELs remaining of that type")
-        usual(commands, *rest)
-
-    monkeypatch.setattr(atomik_boards.flow, "run_steps", run)
+    quick.report = fail
 
     with pytest.raises(FitError, match=r"^This does not fit in the iCE40UP5K-SG48 of icebreaker: "):
         build_board("icebreaker", out=tmp_path, **SMALL)

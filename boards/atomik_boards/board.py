@@ -7,8 +7,14 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 __all__ = [
+    "ADAPTER",
+    "ADAPTER_BAUD",
+    "FT231X",
+    "FT232H",
+    "FT2232H",
     "HFOSC",
     "HFOSC_HZ",
+    "ICELINK",
     "IDCODES",
     "Board",
     "Family",
@@ -52,6 +58,16 @@ Resource = tuple[str, int]
 Lamp = tuple[str, int] | tuple[str, int, str]
 #: Vendor and product.
 UsbId = tuple[int, int]
+
+#: Chips between USB and a board, in which some have programming and UART at once.
+FT2232H: UsbId = (0x0403, 0x6010)
+FT232H: UsbId = (0x0403, 0x6014)
+FT231X: UsbId = (0x0403, 0x6015)
+ICELINK: UsbId = (0x1D50, 0x602B)
+
+#: What is known of boards that have no bridge: an adapter of one's own at two pins.
+ADAPTER = "adapter of your own"
+ADAPTER_BAUD = 12_000_000
 
 
 @dataclass(frozen=True, slots=True)

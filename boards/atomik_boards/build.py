@@ -29,7 +29,7 @@ from .timing import ClockResult, check_timing, read_clocks
 from .tools import find_tools
 from .top import BoardTop
 
-__all__ = ["BuildResult", "build_board", "build_files"]
+__all__ = ["BuildResult", "build_board", "build_files", "identify"]
 
 _MANIFEST = "manifest.json"
 _PAGE = "report.html"
@@ -53,7 +53,9 @@ class BuildResult:
     report : Path
         The page for people.
     seconds : float
-        That the build took; less if the cache had some of it.
+        That the build took.
+    cached : bool
+        Whether all of it was in the cache.
     """
 
     bitstream: Path
@@ -61,6 +63,7 @@ class BuildResult:
     folder: Path
     report: Path
     seconds: float
+    cached: bool
 
 
 def build_board(
@@ -177,11 +180,24 @@ def build_board(
     facts = collect(timing, manifest, placement, locator, line_plan(design), reached)
     _write(folder / _PAGE, render(facts))
     seconds = time.monotonic() - began
-    return BuildResult(bitstream, manifest, folder, folder / _PAGE, seconds)
+    return BuildResult(bitstream, manifest, folder, folder / _PAGE, seconds, not flow.ran)
 
 
 def _ignore(_line: str) -> None:
     """The progress of those who asked for none."""
+
+
+def identify(design: Design) -> int:
+    """Return the build id of ``design``, as `DeltaDevice` has it.
+
+    The first 64 bits of a hash over netlist and constraints, without the places in the source that
+    they come from: the same for every seed and tool.
+    """
+    bare = _prepare(design, build_id=0, locations=False)
+    digest = hashlib.sha256()
+    for name in (f"{NAME}.il", CONSTRAINTS[design.board.family]):
+        digest.update(bare[name].encode())
+    return int.from_bytes(digest.digest()[:8], "big")
 
 
 def build_files(design: Design) -> tuple[int, dict[str, str]]:
@@ -190,16 +206,11 @@ def build_files(design: Design) -> tuple[int, dict[str, str]]:
     Returns
     -------
     build_id : int
-        As in `DeltaDevice`: the first 64 bits of a hash over netlist and constraints, without the
-        places in the source that they come from. The same for every seed and tool.
+        As from `identify`.
     files : dict of str to str
         By name: source, constraints, scripts.
     """
-    bare = _prepare(design, build_id=0, locations=False)
-    digest = hashlib.sha256()
-    for name in (f"{NAME}.il", CONSTRAINTS[design.board.family]):
-        digest.update(bare[name].encode())
-    build_id = int.from_bytes(digest.digest()[:8], "big")
+    build_id = identify(design)
     files = _prepare(design, build_id=build_id, locations=True)
     files[f"{NAME}.il"] = portable_locations(files[f"{NAME}.il"])
     return build_id, files

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from .board import Board, Family, Lamp, Loader, UartPins, UsbId
+from .board import (
+    ADAPTER,
+    ADAPTER_BAUD,
+    FT231X,
+    FT2232H,
+    ICELINK,
+    Board,
+    Family,
+    Lamp,
+    Loader,
+    UartPins,
+    UsbId,
+)
 
 __all__ = ["ECP5_BOARDS"]
-
-_FT2232H: UsbId = (0x0403, 0x6010)
-_FT231X: UsbId = (0x0403, 0x6015)
-_ICELINK: UsbId = (0x1D50, 0x602B)
-
-#: What is known of boards that have no bridge: an adapter of one's own at two pins.
-_ADAPTER = "adapter of your own"
-_ADAPTER_BAUD = 12_000_000
 
 
 def _jtag(*board: str, usb: UsbId | None) -> Loader:
@@ -54,8 +58,8 @@ _GRADE_6 = Board(
     part="",
     clock_hz=25_000_000,
     max_clock_hz=75_000_000,
-    bridge=_ADAPTER,
-    max_baud=_ADAPTER_BAUD,
+    bridge=ADAPTER,
+    max_baud=ADAPTER_BAUD,
     default_baud=115_200,
     contexts=4096,
     width=64,
@@ -69,8 +73,8 @@ _ULX3S = replace(
     default_baud=1_000_000,
     leds=_LEDS,
     reset=("button_fire", 0),
-    usb=_FT231X,
-    loader=_jtag("-b", "ulx3s", usb=_FT231X),
+    usb=FT231X,
+    loader=_jtag("-b", "ulx3s", usb=FT231X),
 )
 _ECPIX5 = replace(
     _GRADE_8,
@@ -83,14 +87,14 @@ _ECPIX5 = replace(
         "error": ("rgb_led", 2, "r"),
     },
     reset=("rst", 0),
-    usb=_FT2232H,
+    usb=FT2232H,
     usb_interface=1,
-    loader=_jtag("-b", "ecpix5", usb=_FT2232H),
+    loader=_jtag("-b", "ecpix5", usb=FT2232H),
 )
 _VERSA = replace(
     _ECPIX5,
     leds=_LEDS,
-    loader=_jtag("-c", "ft2232", usb=_FT2232H),
+    loader=_jtag("-c", "ft2232", usb=FT2232H),
 )
 _LOGICBONE = replace(
     _GRADE_8,
@@ -195,7 +199,7 @@ def _all_boards() -> Iterator[Board]:
         part="LFE5UM5G-85F-8BG381C",
         clock_hz=12_000_000,
         leds=_LEDS,
-        loader=_jtag("-b", "ecp5_evn", usb=_FT2232H),
+        loader=_jtag("-b", "ecp5_evn", usb=FT2232H),
         notes=(
             "its UART needs two resistors moved and the FT2232H's memory rewritten: see section "
             "6.2 of the board's manual",
@@ -213,8 +217,8 @@ def _all_boards() -> Iterator[Board]:
         default_baud=1_000_000,
         leds={"session": ("led", 0), "activity": ("led", 1), "error": ("led", 4)},
         reset=("button", 0),
-        usb=_FT231X,
-        loader=_jtag("-b", "icepi-zero", usb=_FT231X),
+        usb=FT231X,
+        loader=_jtag("-b", "icepi-zero", usb=FT231X),
     )
     yield replace(
         _GRADE_6,
@@ -225,8 +229,8 @@ def _all_boards() -> Iterator[Board]:
         bridge="iCELink",
         max_baud=115_200,
         leds=_RGB,
-        usb=_ICELINK,
-        loader=Loader("icesprog", flash=(), usb=(_ICELINK,)),
+        usb=ICELINK,
+        loader=Loader("icesprog", flash=(), usb=(ICELINK,)),
     )
     yield replace(
         _GRADE_6,

@@ -94,9 +94,15 @@ class Flow:
         self._tools = tools
         self._cache = cache
         self._progress = progress
+        self._ran = False
         # Tools that Amaranth's platforms run besides only serve their own ways of programming.
         commands: list[list[str]] = json.loads(files[f"build_{NAME}.json"])["commands"]
         self._commands = [command for command in commands if command[0] in tools]
+
+    @property
+    def ran(self) -> bool:
+        """Whether a tool had to run: not all came from the cache."""
+        return self._ran
 
     def synthesise(self) -> Synthesis:
         """Return the netlist.
@@ -159,6 +165,7 @@ class Flow:
         if entry is not None:
             self._progress(f"{phase}: from the cache")
             return entry
+        self._ran = True
         return self._cache.get(key, make)
 
     def _version(self, command: Sequence[str]) -> str:

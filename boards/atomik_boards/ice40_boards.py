@@ -4,32 +4,38 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .board import HFOSC, HFOSC_HZ, Board, Family, Loader, UartPins, UsbId
+from .board import (
+    ADAPTER,
+    ADAPTER_BAUD,
+    FT232H,
+    FT2232H,
+    HFOSC,
+    HFOSC_HZ,
+    ICELINK,
+    Board,
+    Family,
+    Loader,
+    UartPins,
+)
 
 __all__ = ["ICE40_BOARDS"]
 
-_FT2232H: UsbId = (0x0403, 0x6010)
-_FT232H: UsbId = (0x0403, 0x6014)
-_ICELINK: UsbId = (0x1D50, 0x602B)
 
 #: The flash memory, or the part itself, at the first interface of an FT2232H.
 _FT2232H_SPI = Loader(
     "openFPGALoader",
     sram=("-b", "ice40_generic", "-m"),
     flash=("-b", "ice40_generic", "-f"),
-    usb=(_FT2232H,),
+    usb=(FT2232H,),
 )
 _FT232H_SPI = Loader(
-    "openFPGALoader", flash=("-b", "ice40_generic", "-c", "ft232", "-f"), usb=(_FT232H,)
+    "openFPGALoader", flash=("-b", "ice40_generic", "-c", "ft232", "-f"), usb=(FT232H,)
 )
-_ICESPROG = Loader("icesprog", flash=(), usb=(_ICELINK,))
+_ICESPROG = Loader("icesprog", flash=(), usb=(ICELINK,))
 #: The boot loader in the microcontroller of BlackIce takes the file as it is, at a serial port.
 _BLACKICE = Loader("cp", sram=())
 _FOMU = Loader("openFPGALoader", flash=("-b", "fomu"), usb=((0x1209, 0x5BF0),))
 
-#: What is known of boards that have no bridge: an adapter of one's own at two pins.
-_ADAPTER = "adapter of your own"
-_ADAPTER_BAUD = 12_000_000
 
 _HFOSC_NOTE = (
     "its clock is the oscillator inside of the part, which is within 10 % by the data sheet, "
@@ -50,8 +56,8 @@ _UP5K = Board(
     part="iCE40UP5K-SG48",
     clock_hz=12_000_000,
     max_clock_hz=24_000_000,
-    bridge=_ADAPTER,
-    max_baud=_ADAPTER_BAUD,
+    bridge=ADAPTER,
+    max_baud=ADAPTER_BAUD,
     default_baud=115_200,
     contexts=256,
     width=64,
@@ -94,7 +100,7 @@ ICE40_BOARDS: tuple[Board, ...] = (
         reset=("button", 0),
         pll_at_pad=True,
         uart=("uart", 0),
-        usb=_FT2232H,
+        usb=FT2232H,
         usb_interface=1,
         loader=_FT2232H_SPI,
     ),
@@ -123,7 +129,7 @@ ICE40_BOARDS: tuple[Board, ...] = (
         leds={"session": ("led_g", 0), "activity": ("led_b", 0), "error": ("led_r", 0)},
         pll_at_pad=True,
         uart=("uart", 0),
-        usb=_ICELINK,
+        usb=ICELINK,
         loader=_ICESPROG,
     ),
     replace(
@@ -193,7 +199,7 @@ ICE40_BOARDS: tuple[Board, ...] = (
         default_baud=1_000_000,
         leds={"session": ("led", 0), "activity": ("led", 1), "error": ("led", 7)},
         uart=("uart", 0),
-        usb=_FT2232H,
+        usb=FT2232H,
         usb_interface=1,
         loader=_FT2232H_SPI,
     ),
@@ -244,7 +250,7 @@ ICE40_BOARDS: tuple[Board, ...] = (
         default_baud=1_000_000,
         leds={"session": ("led", 4), "activity": ("led", 1), "error": ("led", 0)},
         uart=("uart", 0),
-        usb=_FT2232H,
+        usb=FT2232H,
         usb_interface=1,
         loader=replace(_FT2232H_SPI, sram=None),
     ),
@@ -259,7 +265,7 @@ ICE40_BOARDS: tuple[Board, ...] = (
         leds={"session": ("led", 0), "activity": ("led", 1), "error": ("led", 3)},
         reset=("button", 0),
         uart=("uart", 0),
-        usb=_FT2232H,
+        usb=FT2232H,
         usb_interface=1,
         loader=replace(_FT2232H_SPI, sram=None),
     ),
@@ -284,7 +290,7 @@ ICE40_BOARDS: tuple[Board, ...] = (
         max_baud=115_200,
         leds={"session": ("led", 0)},
         uart=("uart", 0),
-        usb=_ICELINK,
+        usb=ICELINK,
         loader=_ICESPROG,
     ),
 )

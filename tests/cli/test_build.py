@@ -48,7 +48,12 @@ def built(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
         notes = ["mind the jumper"] if board == "upduino-v3" else []
         page = tmp_path / "report.html"
         return BuildResult(
-            tmp_path / "top.bin", {**manifest, "board": board, "notes": notes}, tmp_path, page, 12.3
+            tmp_path / "top.bin",
+            {**manifest, "board": board, "notes": notes},
+            tmp_path,
+            page,
+            12.3,
+            cached=False,
         )
 
     monkeypatch.setattr(atomik_boards.build, "build_board", build_board)
