@@ -22,8 +22,8 @@ RAM = "block RAMs"
 #: Logic cells of iCE40 that a device of 2 contexts of 8 bits with one reply slot takes.
 SMALLEST = 2387
 
-#: What a part has, by device. ECP5: LUTs; the open tools give LFE5U-12F all of the 25F's die, and
-#: what Lattice promises is half of that, so that half is what is used here.
+#: What a part has, by device. LFE5U-12F is the die of a 25F, and HX4K that of an HX8K; the open
+#: tools use all of it. What Lattice promises of the 12F is enough, so that is what counts here.
 CAPACITIES: Mapping[str, Mapping[str, int]] = {
     "iCE40HX1K": {LOGIC: 1280, RAM: 16},
     "iCE40LP1K": {LOGIC: 1280, RAM: 16},

@@ -39,7 +39,7 @@ def test_boards_are_a_line_each_with_what_the_sweep_made_of_them(run: Run, sweep
     assert (code, err) == (0, "")
     assert set(BOARDS) < set(lines)
     assert lines["icebreaker"] == (
-        "icebreaker iCE40UP5K-SG48 256 x 64 1000000 to 6000000 12 / 31.5, 50% full"
+        "icebreaker iCE40UP5K-SG48 256 x 64 1000000 to 6000000 12 / 31.5 50% 10%"
     )
     assert lines["icestick"].endswith("does not fit")
     assert lines["ulx3s-85f"].endswith("not in the sweep")

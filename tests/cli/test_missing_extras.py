@@ -29,6 +29,12 @@ def test_build_without_its_extra_says_what_to_install(package: str) -> None:
     ]
 
 
+def test_the_list_of_boards_without_its_extra_says_what_to_install() -> None:
+    done = without("amaranth", "boards")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.startswith("atomik: `atomik boards` needs amaranth, which is not installed:")
+
+
 @pytest.mark.parametrize("arguments", ["sim", "demo", "info --port sim://"])
 def test_a_simulated_board_without_its_extra_says_what_to_install(arguments: str) -> None:
     done = without("amaranth", *arguments.split())

@@ -52,8 +52,9 @@ def _head(facts: Facts) -> str:
         ("met", f"{clock['reached_hz'] / 1e6:.2f} MHz", f"{name}, needs {_mhz(clock['wanted_hz'])}")
         for name, clock in manifest["clocks"].items()
     ]
-    if facts.uses:
-        fullest = facts.uses[0]
+    # Global nets are few, and all taken as long as there are any: that says nothing.
+    fullest = next((use for use in facts.uses if use.name != "global nets"), None)
+    if fullest is not None:
         share = f"{fullest.used / fullest.available:.0%}"
         cards.append(("", share, f"of the {fullest.name}, the fullest kind"))
     cards += [

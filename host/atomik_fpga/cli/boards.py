@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
     from atomik_boards.sweep import Sweep
 
 __all__ = ["boards"]
+
+#: What place and route calls the cells that a design runs out of.
+_LOGIC = ("ICESTORM_LC", "TRELLIS_COMB")
+_RAM = ("ICESTORM_RAM", "DP16KD")
 
 
 @click.command()
@@ -26,43 +31,51 @@ def boards(as_json: bool) -> None:
     """
     try:
         from atomik_boards.catalog import BOARDS
+        from atomik_boards.design import highest_baud
         from atomik_boards.sweep import load_sweep
     except ModuleNotFoundError as error:
         raise missing_extra("build", "`atomik boards`", error) from error
     sweep = load_sweep()
     if as_json:
-        entries = [_values(board, sweep) for board in BOARDS.values()]
+        entries = [
+            {**_values(board, sweep), "highest_baud": highest_baud(board)}
+            for board in BOARDS.values()
+        ]
         print_json({"boards": entries, "sweep": {"version": sweep.version, "date": sweep.date}})
         return
-    width = max(map(len, BOARDS))
-    click.echo(f"{'board':<{width}}  {'part':<19}  {'table':<10}  {'baud':<18}  {'clock, MHz':<13}")
+    rows = [("board", "part", "table", "baud", "clock, MHz", "logic", "RAM")]
     for board in BOARDS.values():
-        click.echo(f"{board.name:<{width}}  {_words(board, sweep)}")
+        table = f"{board.contexts} x {board.width}"
+        baud = f"{board.default_baud} to {highest_baud(board)}"
+        rows.append((board.name, board.part, table, baud, *_result(board, sweep)))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)]
+        click.echo("  ".join(cells).rstrip())
     click.echo(f"Clock: needed, and reached by place and route; {sweep.version}, {sweep.date}.")
 
 
-def _words(board: Board, sweep: Sweep) -> str:
-    from atomik_boards.design import highest_baud
-
-    table = f"{board.contexts} x {board.width}"
-    baud = f"{board.default_baud} to {highest_baud(board)}"
-    return f"{board.part:<19}  {table:<10}  {baud:<18}  {_result(board, sweep)}"
-
-
-def _result(board: Board, sweep: Sweep) -> str:
+def _result(board: Board, sweep: Sweep) -> tuple[str, str, str]:
+    """Return what the sweep made of a board: its clock, and the parts of its cells in use."""
     entry = sweep.boards.get(board.name)
     if entry is None:
-        return "not in the sweep"
+        return "not in the sweep", "", ""
     if not entry.built:
-        return "does not fit"
-    fullest = max(entry.utilization.values(), key=lambda it: it["used"] / it["available"])
-    share = fullest["used"] / fullest["available"]
-    return f"{entry.wanted_hz / 1e6:g} / {entry.reached_hz / 1e6:.1f}, {share:.0%} full"
+        return "does not fit", "", ""
+    logic, ram = (
+        next((it for kind, it in entry.utilization.items() if kind in kinds), None)
+        for kinds in (_LOGIC, _RAM)
+    )
+    clock = f"{entry.wanted_hz / 1e6:g} / {entry.reached_hz / 1e6:.1f}"
+    return clock, _share(logic), _share(ram)
+
+
+def _share(cells: Mapping[str, int] | None) -> str:
+    return "" if cells is None else f"{cells['used'] / cells['available']:.0%}"
 
 
 def _values(board: Board, sweep: Sweep) -> dict[str, Any]:
     from atomik_boards.board import UartPins
-    from atomik_boards.design import highest_baud
 
     entry = sweep.boards.get(board.name)
     uart = board.uart
@@ -78,7 +91,6 @@ def _values(board: Board, sweep: Sweep) -> dict[str, Any]:
         "width": board.width,
         "bridge": board.bridge,
         "default_baud": board.default_baud,
-        "highest_baud": highest_baud(board),
         "uart": pins,
         "lamps": sorted(board.leds),
         "reset": board.reset is not None,
