@@ -254,8 +254,8 @@ def posix(number, text="why"):
             "/dev/ttyUSB1",
             posix(errno.EACCES),
             PortPermissionError,
-            "No permission to open /dev/ttyUSB1 ([Errno 13] why): allow your user to use serial "
-            "ports, usually by membership in the group dialout",
+            "No permission to open /dev/ttyUSB1 ([Errno 13] why): `atomik doctor port` says how to "
+            "allow it",
         ),
         (
             "linux",
@@ -270,8 +270,8 @@ def posix(number, text="why"):
             "/dev/cu.usbserial",
             posix(errno.EACCES),
             PortPermissionError,
-            "No permission to open /dev/cu.usbserial ([Errno 13] why): allow your user to use "
-            "serial ports",
+            "No permission to open /dev/cu.usbserial ([Errno 13] why): `atomik doctor port` says "
+            "how to allow it",
         ),
         (
             "linux",

@@ -1,4 +1,4 @@
-"""What a build can end with."""
+"""What a build, or writing it into a board, can end with."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ __all__ = [
     "BuildError",
     "ClockError",
     "FitError",
+    "FlashError",
+    "LoaderError",
     "TimingError",
     "ToolMissingError",
     "UnknownBoardError",
+    "WrongPartError",
 ]
 
 
@@ -41,3 +44,15 @@ class TimingError(BuildError):
 
 class FitError(BuildError):
     """The design needs more cells than the part has."""
+
+
+class FlashError(AtomikError):
+    """The bitstream did not get into the board, or another one runs there."""
+
+
+class LoaderError(FlashError):
+    """The program that writes bitstreams can't run, or is not allowed to, on this machine."""
+
+
+class WrongPartError(FlashError):
+    """The board that answers has another part than the bitstream was built for."""

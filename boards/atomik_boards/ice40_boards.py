@@ -285,7 +285,7 @@ ICE40_BOARDS: tuple[Board, ...] = (
         clock_hz=3_300_000,
         leds={"session": ("led", 0), "activity": ("led", 1), "error": ("led", 3)},
         uart=UartPins(rx="pmod_1:3", tx="pmod_1:2"),
-        loader=Loader("iCEburn", flash=("-evw",)),
+        loader=Loader("iCEburn", flash=("-evw",), usb=((0x1443, 0x0007),)),
     ),
     replace(
         _HX1K,

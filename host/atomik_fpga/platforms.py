@@ -253,8 +253,7 @@ def explain_open_error(url: str, error: Exception, platform: str = sys.platform)
         return PortBusyError(f"{url} is in use by another program ({text}): close that one")
     if code in (errno.EACCES, errno.EPERM) and not is_url(url):
         return PortPermissionError(
-            f"No permission to open {url} ({text}): allow your user to use serial ports"
-            + (", usually by membership in the group dialout" if platform == "linux" else "")
+            f"No permission to open {url} ({text}): `atomik doctor port` says how to allow it"
         )
     hint = "check the name, and that the board is plugged in"
     if is_url(url):

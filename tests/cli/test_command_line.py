@@ -22,7 +22,18 @@ def test_version_is_the_package_version(run: Run) -> None:
 def test_help_lists_every_command_and_the_exit_codes(run: Run) -> None:
     code, text, _ = run("--help")
     assert code == 0
-    for name in ("demo", "sim", "ports", "info", "ctx", "selftest", "import", "build"):
+    for name in (
+        "demo",
+        "sim",
+        "ports",
+        "info",
+        "ctx",
+        "selftest",
+        "import",
+        "build",
+        "flash",
+        "doctor",
+    ):
         assert re.search(rf"^  {name} ", text, re.MULTILINE)
     assert (
         "Exit codes: 0 done; 1 the device or a check failed; 2 the build failed, or the command "
@@ -42,6 +53,12 @@ def test_help_lists_every_command_and_the_exit_codes(run: Run) -> None:
         ("ports", "--ask --no-ask --baud --json --verbose --quiet"),
         ("info", "--port --baud --json --verbose --quiet"),
         ("ctx", "load accum read swap watch"),
+        (
+            "flash",
+            "--sram --spi --serial --from --port --baud --cable --wait --dry-run --json --verbose "
+            "--quiet",
+        ),
+        ("doctor", "model sim build flash port --board --json --verbose --quiet"),
         (
             "selftest",
             "--port --baud --seconds --seed --baud-sweep --overwrite --restore --json --verbose "

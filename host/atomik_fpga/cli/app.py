@@ -29,6 +29,8 @@ _COMMANDS: Final = {
     "import": ("importing", "import_log", "Take a log in, and load contexts with it."),
     "boards": ("boards", "boards", "List the boards that can be built."),
     "build": ("bitstream", "build", "Make a bitstream, its timing checked."),
+    "flash": ("flash", "flash", "Write a bitstream into its board, and test that."),
+    "doctor": ("doctor", "doctor", "Tell what this machine lacks, and how to get it."),
 }
 
 
