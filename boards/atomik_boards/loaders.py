@@ -15,16 +15,14 @@ from atomik_fpga.usb import UsbDevice
 from .catalog import Board, Loader
 from .errors import FlashError
 
-__all__ = ["COPY", "FlashPlan", "Memory", "default_memory", "plan_flash"]
+__all__ = ["COPY", "FlashPlan", "Memory", "default_memory", "loader_of", "plan_flash"]
 
 #: In place of a program: the bitstream goes to the board's serial port as it is.
 COPY: Final = "cp"
 
 _FTDI: Final = 0x0403
 
-#: openFPGALoader's boards whose flash memory it writes through SPI. It has no serial numbers there.
-_SPI_BOARDS: Final = ("ice40_generic", "ecp5_generic")
-#: Those that it writes through a boot loader: it takes the first one that it finds.
+#: openFPGALoader's options that write.
 _WRITES: Final = ("-m", "--write-sram", "-f", "--write-flash")
 
 #: What icesprog says of its boards, by ours.
