@@ -143,6 +143,17 @@ def test_the_build_id_tells_designs_apart_but_not_seeds() -> None:
     assert len({base, build_id(width=9), build_id(baud=500_000)}) == 3
 
 
+def test_a_pin_that_something_else_has_is_named_with_what_has_it() -> None:
+    design = plan_design(BOARDS["icebreaker"], rx="43", tx="37", **SMALL)
+
+    with pytest.raises(
+        BuildError,
+        match=r"^Resource component led_g_0 uses physical pin 37, but it is already used by "
+        r"resource component atomik_uart_0\.tx that was requested earlier: choose other pins$",
+    ):
+        identify(design)
+
+
 def test_options_from_the_environment_stand_in_the_manifest(
     quick: FakeTools, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

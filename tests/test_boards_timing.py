@@ -46,7 +46,11 @@ def test_clocks_constrained_as_intended_and_met_pass_with_both_numbers() -> None
     assert results["fast_clk"].reached_hz == 100 * MHZ
 
 
-@pytest.mark.parametrize("net", ["clk", "$glbnet$clk", "clk$glb_clk", "clk$SB_IO_IN_$glb_clk"])
+#: One net as place and route calls it: as it is, and on its way into the clock network.
+NETS = ["clk", "$glbnet$clk", "clk$glb_clk", "clk_$glb_clk", "clk$SB_IO_IN_$glb_clk"]
+
+
+@pytest.mark.parametrize("net", NETS)
 def test_a_clock_is_known_on_the_clock_network_too(net: str) -> None:
     made = report(**{net: (12, 20)})
 

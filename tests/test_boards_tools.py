@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -67,6 +68,9 @@ def test_native_tools_are_those_on_path(tmp_path: Path) -> None:
     }
     versions = tool_versions(tools.values())
     assert (versions["yosys"], versions["nextpnr-ice40"]) == ("Yosys 0.50", "nextpnr-0.8")
+    # It tells no version, so that its content has to.
+    digest = hashlib.sha256((tmp_path / "icepack").read_bytes()).hexdigest()
+    assert versions["icepack"] == f"sha256 {digest[:16]}"
 
 
 def test_native_tools_that_are_missing_are_named(tmp_path: Path) -> None:

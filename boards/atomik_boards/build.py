@@ -161,7 +161,7 @@ def build_board(
         synthesis = flow.synthesise()
         best, reached = _try_seeds(flow, synthesis, design, seeds, report)
         for made in (synthesis.folder, best):
-            shutil.copytree(made, folder, dirs_exist_ok=True)
+            _take(made, folder)
 
     report("Checking timing")
     # A bitstream that did not pass is not left to be flashed.
@@ -235,6 +235,14 @@ def _prepare_folder(folder: Path, files: Mapping[str, str], stale: tuple[str, ..
             (folder / name).unlink(missing_ok=True)
         for name, content in files.items():
             _write(folder / name, content)
+    except OSError as error:
+        raise BuildError(f"The build folder {folder} can't be written: {error}") from error
+
+
+def _take(made: Path, folder: Path) -> None:
+    """Copy what was made into the build folder."""
+    try:
+        shutil.copytree(made, folder, dirs_exist_ok=True)
     except OSError as error:
         raise BuildError(f"The build folder {folder} can't be written: {error}") from error
 

@@ -76,7 +76,7 @@ def request(platform: Any, name: str, number: int) -> Any:
     try:
         return platform.request(name, number, dir="-")
     except ResourceError as error:
-        raise BuildError(f"The board's pins can't be had: {error}") from error
+        raise BuildError(f"{error}: choose other pins") from error
 
 
 def _check_pin(board: Board, platform: Any, pin: str) -> None:

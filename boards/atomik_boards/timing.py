@@ -21,7 +21,7 @@ _TOLERANCE = 2e-3
 
 #: What nextpnr puts before and behind the name of a net that it moves to the clock network.
 _PREFIX = "$glbnet$"
-_SUFFIXES = ("$glb_clk", "$SB_IO_IN_")
+_SUFFIXES = ("_$glb_clk", "$glb_clk", "$SB_IO_IN_", "$SB_IO_IN")
 
 
 @dataclass(frozen=True, slots=True)
