@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -18,6 +18,7 @@ from atomik_fpga.eventsourcing import (
     HybridAggregate,
     HybridApplication,
     Layout,
+    StateRow,
     counter,
     flag,
     value,
@@ -26,6 +27,7 @@ from atomik_fpga.eventsourcing import (
 #: Where the fields of an account are, counted by hand.
 FROZEN_BIT = 40
 VISITS_BIT = 41
+FROZEN, VISIT = 1 << FROZEN_BIT, 1 << VISITS_BIT
 
 
 class Account(HybridAggregate):
@@ -62,6 +64,15 @@ class Accounts(HybridApplication):
         source.deposit(-cents)
         target.deposit(cents)
         self.save(source, target)
+
+
+#: Makes an application on a new database, or on one that is there.
+MakeApp = Callable[..., Accounts]
+
+
+def words(rows: list[StateRow]) -> list[tuple[int, int, int]]:
+    """Return version, delta and state of each row."""
+    return [(row.version, row.delta, row.state) for row in rows]
 
 
 @dataclass

@@ -3,53 +3,32 @@
 from __future__ import annotations
 
 import enum
-import logging
-import os
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
-from uuid import UUID, uuid4
 
 import pytest
 from eventsourcing.domain import Aggregate, event
 from eventsourcing.persistence import (
     IntegrityError,
     JSONTranscoder,
-    ProgrammingError,
     Transcoding,
 )
 
-from atomik_fpga import AtomikContext, NoFreeContextError, WidthError, connect
 from atomik_fpga.eventsourcing import (
     CounterError,
-    DriftError,
-    FieldOverflowError,
     HybridAggregate,
     HybridApplication,
     Layout,
-    LayoutChangedError,
     NoStateError,
     OverlapError,
-    StateRow,
     choice,
-    flag,
-    migrate,
     value,
 )
-from atomik_sim.testing import AtomikBoard
 
-from .accounts import FROZEN_BIT, VISITS_BIT, Account, Accounts
-
-MakeApp = Callable[..., Accounts]
-
-FROZEN, VISIT = 1 << FROZEN_BIT, 1 << VISITS_BIT
-
-
-def words(rows: list[StateRow]) -> list[tuple[int, int, int]]:
-    return [(row.version, row.delta, row.state) for row in rows]
+from .accounts import FROZEN, VISIT, Account, Accounts, MakeApp, words
 
 
 def test_each_event_has_its_delta_and_the_state_after_it(make_app: MakeApp) -> None:
@@ -343,272 +322,3 @@ def test_enumerations_names_of_fields_and_snapshots(make_app: MakeApp) -> None:
     again.advance("SENT")
     app.save(again)
     assert app.verify(order.id) == 5
-
-
-# What does not fit together.
-
-
-def test_a_command_that_overflows_is_taken_back(make_app: MakeApp) -> None:
-    app = make_app()
-    account = Account("ann")
-    app.save(account)
-    with pytest.raises(FieldOverflowError, match="'balance' has 40 bits"):
-        account.deposit(1 << 40)
-    with pytest.raises(FieldOverflowError, match="'balance' has 40 bits"):
-        account.deposit(-1)
-    account.deposit(3)
-    app.save(account)
-    assert app.verify(account.id) == 2
-
-
-def test_a_field_that_was_set_without_an_event_is_noticed(make_app: MakeApp) -> None:
-    app = make_app()
-    account = Account("ann")
-    app.save(account)
-    account.balance = 7
-    account.freeze()
-    with pytest.raises(DriftError, match="balance differ"):
-        app.save(account)
-    assert words(app.states.rows(account.id)) == [(1, 0, 0)]
-
-
-def test_events_without_their_aggregate_are_refused(make_app: MakeApp) -> None:
-    app = make_app()
-    account = Account("ann")
-    with pytest.raises(TypeError, match="save the aggregate, not its events"):
-        app.save(*account.collect_events())
-
-
-def test_states_of_changed_events_are_found_and_made_anew(
-    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    app = make_app()
-    account = Account("ann")
-    account.deposit(100)
-    app.save(account)
-    monkeypatch.setattr(
-        Account.Deposited,
-        "apply",
-        lambda self, aggregate: setattr(aggregate, "balance", aggregate.balance + 2 * self.cents),
-    )
-    with pytest.raises(DriftError, match="differs in balance"):
-        app.replay_to(account.id, datetime.now(tz=UTC))
-    with pytest.raises(DriftError, match="rebuild"):
-        app.verify(account.id)
-    assert app.rebuild(account.id) == 2
-    assert app.current_state(account.id)["balance"] == 200
-    assert app.verify(account.id) == 2
-    with pytest.raises(NoStateError, match="There is no aggregate"):
-        app.rebuild(uuid4())
-
-
-def test_events_from_before_the_states_get_theirs(make_app: MakeApp) -> None:
-    app = make_app()
-    account = Account("ann")
-    account.deposit(100)
-    app.save(account)
-    expected = app.states.rows(account.id)
-    app.states._write([(app.states._DELETE, [(app.states._key(account.id),)])])
-    app.reload()
-    with pytest.raises(NoStateError, match=r"rebuild\(\) makes them"):
-        app.current_state(account.id)
-    account.freeze()
-    with pytest.raises(NoStateError, match=r"rebuild\(\) makes them"):
-        app.save(account)
-    app.states.replace_rows(expected[:1])
-    with pytest.raises(DriftError, match="has 2 events and 1 stored states"):
-        app.verify(account.id)
-    assert app.rebuild(account.id) == 2
-    assert app.states.rows(account.id) == expected
-
-
-class Purse(HybridAggregate):
-    """What `Account` may become."""
-
-    layout = Layout(open=flag(), cents=value(48))
-
-    @event("Opened")
-    def __init__(self, owner: str) -> None:
-        self.owner = owner
-        self.cents = 0
-        self.open = True
-
-    @event("Filled")
-    def fill(self, cents: int) -> None:
-        self.cents += cents
-
-
-OLD_PURSE = Layout(balance=value(32))
-TO_NEW = migrate(OLD_PURSE, Purse.layout, renamed={"balance": "cents"}, added={"open": True})
-
-
-class Purses(HybridApplication):
-    """An application of purses, which can read their former layout."""
-
-    migrations = (TO_NEW,)
-
-
-def old_purse(app: HybridApplication) -> UUID:
-    """Save a purse, and give it the rows that an earlier version would have stored."""
-    purse = Purse("ann")
-    purse.fill(100)
-    purse.fill(8)
-    app.save(purse)
-    rows = app.states.rows(purse.id)
-    app.states.store_layout(OLD_PURSE)
-    balances = [0, 100, 108]
-    app.states.replace_rows(
-        [
-            row._replace(delta=before ^ after, state=after, layout=OLD_PURSE.hash)
-            for row, before, after in zip(rows, [0, *balances], balances, strict=False)
-        ]
-    )
-    app.reload()
-    return purse.id
-
-
-def test_rows_of_another_layout_are_refused_with_the_difference_named(make_app: MakeApp) -> None:
-    app = make_app(HybridApplication)
-    purse = old_purse(app)
-    with pytest.raises(
-        LayoutChangedError, match=r"balance \(value32\) is gone; open \(flag1\) is new"
-    ):
-        app.current_state(purse)
-    # The past can be read as it was.
-    assert app.audit_at(purse, datetime.now(tz=UTC)) == {"balance": 108}
-
-
-def test_rows_of_another_layout_are_migrated(make_app: MakeApp) -> None:
-    app = make_app(Purses)
-    purse = old_purse(app)
-    assert app.current_state(purse) == {"open": True, "cents": 108}
-    assert app.verify(purse) == 3
-    # What is stored stays in the layout that it has.
-    kept = app.checkpoint(purse)
-    assert (kept.state, kept.layout) == (108, OLD_PURSE.hash)
-    again = app.repository.get(purse)
-    again.fill(4)
-    app.save(again)
-    assert app.current_state(purse) == {"open": True, "cents": 112}
-    assert app.verify(purse) == 4
-    with pytest.raises(OverlapError, match="cents"):
-        app.undo(purse, 3)
-    app.undo(purse, 4)
-    app.undo(purse, 3)
-    assert app.current_state(purse) == {"open": True, "cents": 100}
-
-
-def test_an_aggregate_without_a_layout_and_a_layout_too_wide_are_refused(
-    make_app: MakeApp,
-) -> None:
-    class Bare(HybridAggregate):
-        pass
-
-    with pytest.raises(TypeError, match=r"Bare has no layout: set it"):
-        Bare()
-    app = make_app(ATOMIK_WIDTH="56")
-    with pytest.raises(WidthError, match="set ATOMIK_WIDTH=57 or more"):
-        app.save(Account("ann"))
-
-
-@pytest.mark.parametrize(
-    ("variables", "kind", "message"),
-    [
-        ({"PERSISTENCE_MODULE": "eventsourcing.popo"}, TypeError, "stores no states: set PERS"),
-        ({"ATOMIK_WIDTH": "ten"}, ValueError, "ATOMIK_WIDTH must be a positive integer, not 'ten'"),
-        ({"ATOMIK_CONTEXTS": "0"}, ValueError, "ATOMIK_CONTEXTS must be a positive integer, not 0"),
-    ],
-)
-def test_wrong_variables_are_refused(
-    make_app: MakeApp, variables: dict[str, str], kind: type[Exception], message: str
-) -> None:
-    with pytest.raises(kind, match=message):
-        make_app(**variables)
-
-
-if os.name == "posix":
-
-    def test_a_function_that_knows_no_states_is_refused(postgres_env: dict[str, str]) -> None:
-        with pytest.raises(ProgrammingError, match="a function that knows no states: unset it"):
-            Accounts({**postgres_env, "POSTGRES_ENABLE_DB_FUNCTIONS": "y"})
-
-
-# Boards.
-
-
-def test_on_a_board_states_are_on_its_contexts(
-    make_app: MakeApp, atomik_board: AtomikBoard
-) -> None:
-    app = make_app(ATOMIK_PORT=atomik_board.url)
-    account = Account("ann")
-    account.deposit(100)
-    app.save(account)
-    account.freeze()
-    app.save(account)
-    assert app.current_state(account.id) == {"balance": 100, "frozen": True, "visits": 0}
-    with connect(atomik_board.url) as board:
-        assert board.read_many(0, 1) == [FROZEN | 100]
-        # Loaded when the account was opened, and accumulated since.
-        assert board.peek(0) == (FROZEN | 100, FROZEN | 100)
-        app.checkpoint(account.id)
-        assert board.peek(0) == (FROZEN | 100, 0)
-
-
-def test_a_board_is_shared_with_other_applications_and_contexts(
-    make_app: MakeApp, atomik_board: AtomikBoard
-) -> None:
-    own = [AtomikContext(64, 7, port=atomik_board.url) for _ in range(atomik_board.contexts - 2)]
-    apps = [make_app(ATOMIK_PORT=atomik_board.url) for _ in range(2)]
-    accounts = [Account(name) for name in "abcd"]
-    for number, account in enumerate(accounts):
-        account.deposit(number)
-        apps[number % 2].save(account)
-    # One context for each application: its accounts take turns.
-    for number, account in enumerate(accounts):
-        assert apps[number % 2].current_state(account.id)["balance"] == number
-        assert apps[number % 2].verify(account.id) == 2
-    assert {context.read() for context in own} == {7}
-    late = make_app(ATOMIK_PORT=atomik_board.url)
-    with pytest.raises(NoFreeContextError):
-        late.current_state(accounts[0].id)
-    for context in own:
-        context.close()
-    assert late.current_state(accounts[3].id)["balance"] == 3
-
-
-@pytest.mark.parametrize("then", ["read", "save", "checkpoint"])
-def test_after_a_reset_of_the_board_it_is_loaded_again(
-    make_app: MakeApp, atomik_board: AtomikBoard, caplog: pytest.LogCaptureFixture, then: str
-) -> None:
-    app = make_app(ATOMIK_PORT=atomik_board.url)
-    account = Account("ann")
-    account.deposit(100)
-    app.save(account)
-    assert app.current_state(account.id)["balance"] == 100
-    atomik_board.reset()
-    with caplog.at_level(logging.WARNING):
-        if then == "save":
-            account.deposit(1)
-            app.save(account)
-        elif then == "checkpoint":
-            app.checkpoint(account.id)
-        balance = 101 if then == "save" else 100
-        assert app.current_state(account.id)["balance"] == balance
-    assert "contexts are lost" in caplog.text
-    assert app.verify(account.id) == account.version
-
-
-def test_a_context_that_somebody_else_changed_is_found(
-    make_app: MakeApp, atomik_board: AtomikBoard
-) -> None:
-    app = make_app(ATOMIK_PORT=atomik_board.url)
-    account = Account("ann")
-    account.deposit(100)
-    app.save(account)
-    with connect(atomik_board.url) as board:
-        board.accum(0, 1)
-        with pytest.raises(DriftError, match=r"holds 0x65, .* is 0x64: call reload\(\)"):
-            app.verify(account.id)
-        with pytest.raises(DriftError, match="held 0x65"):
-            app.checkpoint(account.id)
-    assert app.verify(account.id) == 2
