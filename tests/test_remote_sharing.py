@@ -86,3 +86,22 @@ def test_a_child_that_was_forked_in_the_midst_of_a_call_raises_too(peer: IdealPo
         done.set()
         thread.join()
         assert raised
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_forked_child_gets_a_simulated_board_of_its_own() -> None:
+    url = "sim://?width=16&contexts=2&engine=amaranth&name=fork"
+    with AtomikContext(16, 5, port=url) as context:
+        context.flush()
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                with AtomikContext(16, 3, port=url) as own:
+                    code = 0 if (own.address, own.read()) == (0, 3) else 2
+            finally:
+                os._exit(code)
+        _, status = os.waitpid(child, 0)
+        assert os.waitstatus_to_exitcode(status) == 0
+        assert context.read() == 5

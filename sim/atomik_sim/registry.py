@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 
 from atomik_fpga.errors import PortBusyError
@@ -93,3 +94,16 @@ def drop_board(options: BoardOptions) -> None:
         board = _boards.pop(options, None)
     if board is not None:
         board.close()
+
+
+def _forget_in_child() -> None:
+    """After fork the boards are the parent's: their threads run there alone."""
+    global _lock
+    # Another thread of the parent may have held it.
+    _lock = threading.Lock()
+    _boards.clear()
+    _claimed.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_in_child)
