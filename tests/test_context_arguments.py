@@ -109,6 +109,12 @@ def test_a_strict_context_refuses_bools(make_context: Make, method: str, name: s
 
 
 @quick
+def test_a_strict_context_refuses_a_bool_for_a_width(make_context: Make) -> None:
+    message = "Width of a strict context must be a positive integer, not True"
+    with pytest.raises(TypeError, match=message):
+        make_context(True, strict=True)
+
+
 def test_a_strict_context_refuses_a_wide_initial_state(make_context: Make) -> None:
     message = "Initial state of a strict context of 8 bits must be between 0 and 0xff, not 0x100"
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):

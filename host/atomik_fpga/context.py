@@ -357,7 +357,7 @@ class AtomikContext:
         return restore, made, getattr(self, "__dict__", None)
 
     def _set_word(self, width: SupportsIndex, strict: bool) -> None:
-        self._width = check_width(width)
+        self._width = check_width(width, strict=strict)
         self._mask = (1 << self._width) - 1
         self._strict = bool(strict)
 

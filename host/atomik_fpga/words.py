@@ -25,8 +25,13 @@ MAX_CONTEXTS: Final = 1 << 24
 _SHOWN_BITS: Final = 128
 
 
-def check_width(width: SupportsIndex) -> int:
-    """Return ``width`` in bits as an ``int``; raise as `check_positive` does."""
+def check_width(width: SupportsIndex, *, strict: bool = False) -> int:
+    """Return ``width`` in bits as an ``int``; raise as `check_positive` does.
+
+    With ``strict`` a ``bool`` is a TypeError too.
+    """
+    if strict and isinstance(width, bool):
+        raise TypeError(f"Width of a strict context must be a positive integer, not {width!r}")
     return check_positive("Width", width, MAX_MODEL_WIDTH, " bits")
 
 
