@@ -95,26 +95,35 @@ def test_swap_with_0_sets_the_reference_to_0(run: Run, device: TcpDevice) -> Non
     [
         (
             "load 3 0x10000000000000000",
-            "VALUE 0x10000000000000000 does not fit in the 64 bits of the context.",
+            "VALUE 0x10000000000000000 does not fit in the 64 bits of the context",
         ),
         (
             "accum 3 1 -0x8000000000000001",
-            "DELTA -0x8000000000000001 does not fit in the 64 bits of the context.",
+            "DELTA -0x8000000000000001 does not fit in the 64 bits of the context",
         ),
-        ("load 3 ten", "'ten' is not an integer; write 255, 0xff or -1, for example."),
-        ("accum 3 --delta", "'--delta' is not an integer; write 255, 0xff or -1, for example."),
         ("load 16 1", "Address must be 0 to 15, not 16"),
         ("read -1", "Address must be 0 to 15, not -1"),
     ],
 )
-def test_what_does_not_fit_is_a_usage_error_and_changes_nothing(
+def test_what_the_device_has_no_room_for_is_refused_and_changes_nothing(
     run: Run, device: TcpDevice, arguments: str, message: str
 ) -> None:
     before = table(device.model)
     code, out, err = run("ctx", *arguments.split(), "--port", device.url)
-    assert (code, out) == (2, "")
+    assert (code, out) == (1, "")
     assert err.rstrip().endswith(message)
     assert table(device.model) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"), [("load 3 ten", "'ten'"), ("accum 3 --delta", "'--delta'")]
+)
+def test_what_is_no_integer_is_a_usage_error(
+    run: Run, device: TcpDevice, arguments: str, word: str
+) -> None:
+    code, out, err = run("ctx", *arguments.split(), "--port", device.url)
+    assert (code, out) == (2, "")
+    assert err.rstrip().endswith(f"{word} is not an integer; write 255, 0xff or -1, for example.")
 
 
 def test_watch_prints_what_is_there_and_then_changes_only(

@@ -57,8 +57,9 @@ class _LazyGroup(click.Group):
 @click.group(
     cls=_LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 done; 1 the device or a check failed; 2 the build failed, or the command "
-    "line is wrong; 3 something is missing in the environment; 130 interrupted.",
+    epilog="Exit codes: 0 done; 1 the device or a check failed, or the device can't do what was "
+    "asked; 2 the build failed, or the command line is wrong; 3 something is missing in the "
+    "environment; 130 interrupted.",
 )
 @click.version_option(__version__, prog_name="atomik")
 @verbosity_options

@@ -48,7 +48,7 @@ class ExitCode(IntEnum):
     """What the process returns."""
 
     OK = 0
-    #: The device failed, or a value from it is not the expected one.
+    #: The device failed or can't do what was asked, or a value from it is not the expected one.
     DEVICE = 1
     #: A build failed. Click uses the same code for a wrong command line.
     BUILD = 2
@@ -217,13 +217,14 @@ def fits(value: int, width: int, name: str) -> int:
 
     Raises
     ------
-    click.BadParameter
+    CommandError
         If bits would be lost. The library masks, as a register does; in what somebody typed a
         word that is too wide is a mistake.
     """
     if not -(1 << width - 1) <= value < 1 << width:
-        raise click.BadParameter(
-            f"{name} {shown_hex(value)} does not fit in the {width} bits of the context."
+        raise CommandError(
+            f"{name} {shown_hex(value)} does not fit in the {width} bits of the context",
+            ExitCode.DEVICE,
         )
     return value & (1 << width) - 1
 

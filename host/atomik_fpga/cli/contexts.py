@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from .common import (
+    CommandError,
+    ExitCode,
     Settings,
     fits,
     hexadecimal,
@@ -211,7 +213,7 @@ def _attached(
         try:
             context = AtomikContext.attach(url, address, baud=baud)
         except IndexError as error:
-            raise click.BadParameter(str(error)) from None
+            raise CommandError(str(error), ExitCode.DEVICE) from None
     try:
         yield context
     finally:
