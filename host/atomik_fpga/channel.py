@@ -8,12 +8,12 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from types import TracebackType
 
 from .errors import AtomikError, ClosedError, DriverError, ForkError
 from .link import Engine, FrameBuilder, Payload, Reply, Session
 from .protocol import Op
 from .transport import Port
+from .turns import Turn, Watch
 
 __all__ = ["NEVER", "Channel"]
 
@@ -62,8 +62,11 @@ class Channel:
         # On the monotonic clock: when the pacer wakes of itself, when it sends what is posted.
         self._wake_at = -NEVER
         self._flush_at = NEVER
+        # Rounds of the reader, and how many they were when a timer was found to have run out.
+        self._rounds = 0
+        self._rounds_then: int | None = None
         self._make_locks()
-        self._turn = _Turn(self)
+        self._turn = Turn(self)
         self._threads = [
             threading.Thread(target=self._run, args=(work,), name=name, daemon=True)
             for name, work in (("atomik-reader", self._read), ("atomik-pacer", self._keep_pace))
@@ -190,7 +193,7 @@ class Channel:
             self._writing = True
         finished = False
         try:
-            with _Watch(self):
+            with Watch(self):
                 while data := self._next_output():
                     self._port.write(data)
                 finished = True
@@ -205,7 +208,8 @@ class Channel:
                 self._writing = False
                 return b""
             try:
-                data = self._engine.output(self._port.clock())
+                now = self._port.clock()
+                data = self._engine.output(now, deaf=self._is_deaf(now))
                 self._take_error()
                 if not data:
                     self._writing = False
@@ -216,11 +220,29 @@ class Channel:
                 raise
             return data
 
+    def _is_deaf(self, now: float) -> bool:
+        """Return whether a timer has run out while an answer may lie here unread. Needs the lock.
+
+        On a busy machine the reader comes late to what is there: a timer counts once the reader
+        has been all around since it ran out, and has left nothing. Where a read can't be ended,
+        that would take too long.
+        """
+        deadline = self._engine.next_deadline
+        if deadline is None or now < deadline or not self._port.can_cancel:
+            self._rounds_then = None
+        elif self._rounds_then in (None, self._rounds) or self._port.waiting:
+            if self._rounds_then != self._rounds:
+                self._rounds_then = self._rounds
+                self._port.cancel_read()
+        else:
+            self._rounds_then = None
+        return self._rounds_then is not None
+
     # Threads.
 
     def _run(self, work: Callable[[], None]) -> None:
         try:
-            with _Watch(self):
+            with Watch(self):
                 work()
         finally:
             if not self._ending and self._error is None:
@@ -238,6 +260,8 @@ class Channel:
                     self._engine.receive(data, self._port.clock())
                     self._take_error()
                     self._arrived.notify_all()
+            self._rounds += 1
+            if data or self._rounds_then is not None:
                 self._pump()
 
     def _keep_pace(self) -> None:
@@ -258,8 +282,8 @@ class Channel:
                 elif (due := min(self._flush_at, self._deadline(now))) > now:
                     self._wake_at = due
                     self._pace.wait(None if due == NEVER else due - now)
-                elif self._writing:
-                    # What is due is up to the thread that writes, and that may take its time.
+                elif self._writing or self._rounds_then is not None:
+                    # What is due is up to the thread that writes, or reads; both may take a while.
                     self._pace.wait(_HOLD)
                 if self._ending or self._error is not None:
                     return
@@ -331,60 +355,3 @@ class Channel:
             if not isinstance(self._error, ForkError):
                 self.abandon()
                 self._error = ClosedError(f"The connection to {self.url} is closed: connect again")
-
-
-class _Turn:
-    """A call's turn to change the state of a channel, or the error that stands against it.
-
-    An error inside, or an interrupt, may have left half of the change behind: it ends the channel.
-    The lock is taken around it and not by it, since an interrupt in between would leave it locked.
-    """
-
-    __slots__ = ("_channel",)
-
-    def __init__(self, channel: Channel) -> None:
-        self._channel = channel
-
-    def __enter__(self) -> None:
-        if self._channel._error is not None:
-            self._channel._check()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if error is None or isinstance(error, AtomikError):
-            return
-        channel = self._channel
-        broken = channel._broken(error)
-        channel._stop_with(broken)
-        if isinstance(error, Exception):
-            channel._raised = True
-            raise broken from error
-
-
-class _Watch:
-    """Around work that no caller waits for: the error that ends it is that of every later call."""
-
-    __slots__ = ("_channel",)
-
-    def __init__(self, channel: Channel) -> None:
-        self._channel = channel
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> bool:
-        if not isinstance(error, Exception):
-            # An interrupt of a write: what was not written is sent again.
-            return False
-        channel = self._channel
-        channel._fail(error if isinstance(error, AtomikError) else channel._broken(error))
-        return True

@@ -120,6 +120,8 @@ class Port:
         clock: Callable[[], float] | None = getattr(device, "link_clock", None)
         #: Whether the line runs in a time of its own, as a simulated one does.
         self.own_time = clock is not None
+        #: Whether a `read` can be ended from outside.
+        self.can_cancel = hasattr(device, "cancel_read")
         #: Seconds on the line's clock, that never goes back.
         self.clock: Callable[[], float] = clock or time.monotonic
 
@@ -174,12 +176,20 @@ class Port:
                 f"{self.url} can't run at {baud} bit/s ({error}): give a baud= that it can"
             ) from error
 
+    @property
+    def waiting(self) -> int:
+        """Bytes that have come and are not read; 0 if the port is gone, which `read` tells."""
+        try:
+            return int(self._device.in_waiting)
+        except PORT_ERRORS as error:
+            _log.debug("asking %s what waits: %s", self.url, error)
+            return 0
+
     def cancel_read(self) -> None:
-        """End a `read` in another thread, where the port can do that."""
-        cancel = getattr(self._device, "cancel_read", None)
-        if cancel is not None:
+        """End a `read` in another thread, or else the next one, where the port can do that."""
+        if self.can_cancel:
             try:
-                cancel()
+                self._device.cancel_read()
             except PORT_ERRORS as error:
                 # It is closed or gone, and no read waits there any more.
                 _log.debug("cancelling a read of %s: %s", self.url, error)

@@ -170,9 +170,13 @@ class Engine:
         """Queue a frame behind all others."""
         self._backlog.append(payload)
 
-    def output(self, now: float) -> bytes:
-        """Act on a deadline that has passed; return what is to be written, in full and at once."""
-        self._expire(now)
+    def output(self, now: float, *, deaf: bool = False) -> bytes:
+        """Act on a deadline that has passed; return what is to be written, in full and at once.
+
+        No deadline counts for who is ``deaf``: bytes may have come that `receive` has not got.
+        """
+        if not deaf:
+            self._expire(now)
         if self.error is not None:
             return b""
         chunks: list[bytes] = []
