@@ -19,7 +19,6 @@ from amaranth.lib.wiring import In, Out
 from atomik_sim.cxxrtl import build, find_compiler
 from atomik_sim.cxxrtl.schedule import ScheduleError, schedule
 
-from .compiled import needs_compiler
 from .simulate import simulate
 
 INPUTS = ("a", "b")
@@ -186,7 +185,6 @@ def runner(tmp_path: Path) -> Callable[[str, Sequence[int]], list[int]]:
 Runner = Callable[[str, Sequence[int]], list[int]]
 
 
-@needs_compiler
 @pytest.mark.parametrize("seed", range(2))
 def test_a_design_does_at_each_clock_what_it_does_on_amaranths_simulator(
     seed: int, runner: Runner
@@ -203,7 +201,6 @@ def test_a_design_does_at_each_clock_what_it_does_on_amaranths_simulator(
         assert len(set(still)) <= 1
 
 
-@needs_compiler
 def test_a_part_that_is_not_told_of_a_change_is_found(runner: Runner) -> None:
     levels = stimulus(0)
     source, count = re.subn(r"changed \|= 0x\w+u", "changed |= 0x1u", schedule(translated(0)))

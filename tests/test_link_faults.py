@@ -12,7 +12,6 @@ import pytest
 from atomik_sim.model import DeviceModel
 from benchmarks import link_faults
 
-from .compiled import needs_compiler
 from .events import Event
 from .fault_classes import CLASSES, FAST, classes_of, run_trial
 from .mutants import MODELS
@@ -75,7 +74,6 @@ def test_trials_of_the_model_miss_nothing(number: int) -> None:
     assert result.outcome.verdict in (REPAIRED, REPORTED), result.outcome.detail
 
 
-@needs_compiler
 @pytest.mark.parametrize("name", ["flip", "device reset, mid-frame", "two hosts", "baud ±2 %"])
 def test_trials_of_the_gateware_miss_nothing(name: str) -> None:
     [row] = [row for row in CLASSES if row.name == name]

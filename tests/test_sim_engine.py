@@ -14,7 +14,6 @@ from atomik_sim.cxxrtl_engine import CxxrtlEngine
 from atomik_sim.engine import Engine
 from atomik_sim.pins import BREAK, CHARACTER_BITS, IDLE, character
 
-from .compiled import needs_compiler
 from .wire import (
     ACCUM,
     ACK,
@@ -37,7 +36,7 @@ PATIENCE = 60.0
 SESSION = Session()
 
 Make = Callable[[BoardOptions], Engine]
-ENGINES = [AmaranthEngine, pytest.param(CxxrtlEngine, marks=needs_compiler)]
+ENGINES = [AmaranthEngine, CxxrtlEngine]
 
 
 class Line:

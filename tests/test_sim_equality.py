@@ -19,7 +19,6 @@ from atomik_sim.engine import Engine
 from atomik_sim.pins import BREAK, CHARACTER_BITS, IDLE, character
 from atomik_sim.scheduler import Scheduler
 
-from .compiled import needs_compiler
 from .wire import ACCUM, LOAD, PEEK, SWAP, Session, info_frame, run
 
 CLOCKS_PER_BIT = 4
@@ -125,7 +124,7 @@ def stimulus_and_pins(width: int) -> tuple[list[int], int, list[tuple[int, ...]]
     return levels, reset_at, expected
 
 
-@pytest.mark.parametrize("run", [by_scheduler, pytest.param(by_cxxrtl, marks=needs_compiler)])
+@pytest.mark.parametrize("run", [by_scheduler, by_cxxrtl])
 @pytest.mark.parametrize("width", [1, 7, 65])
 def test_each_clock_ends_as_on_amaranths_own_simulator(width: int, run: Run) -> None:
     levels, reset_at, expected = stimulus_and_pins(width)
@@ -143,7 +142,6 @@ def seen(engine: Engine, characters: Sequence[int]) -> list[tuple[object, ...]]:
     return result
 
 
-@needs_compiler
 def test_the_engines_do_and_tell_the_same_character_by_character() -> None:
     options = BoardOptions(contexts=3, width=7, baud=2_700_000)
     rng = random.Random(7)
@@ -161,7 +159,6 @@ def test_the_engines_do_and_tell_the_same_character_by_character() -> None:
     assert b"".join(received for received, *_ in compiled if isinstance(received, bytes))
 
 
-@needs_compiler
 def test_many_characters_in_a_call_do_what_they_do_one_by_one() -> None:
     options = BoardOptions(contexts=3, width=7)
     characters = [*map(character, traffic(7, 3)), *[IDLE] * 100]
