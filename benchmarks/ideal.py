@@ -103,7 +103,7 @@ class FollowingPort(AcknowledgingPort):
         if self.connection is None:
             return None
         # One thread writes at a time, and it alone numbers frames: this is what it has sent.
-        engine = self.connection._engine
+        engine = self.connection._shared._engine
         return engine._end, engine._opcount_end
 
 

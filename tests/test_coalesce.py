@@ -138,16 +138,16 @@ def test_folding_goes_on_while_the_line_is_behind(peer: IdealPort, connection: C
     peer.silent = True
     for number in range(3000):
         connection.accum(number % DEPTH, 1)
-        if connection._engine.backlog > 3:
+        if connection._shared._engine.backlog > 3:
             break
     # The window is full: an accum would wait soon, and these do not.
     with patch("atomik_fpga.channel._BACKLOG", 2):
         for _ in range(2000):
             connection.fold(3, 0x0100)
         connection.fold(3, 0x0200)
-        before = connection._engine.submitted
+        before = connection._shared._engine.submitted
         time.sleep(0.02)
-        assert connection._engine.submitted <= before + 1
+        assert connection._shared._engine.submitted <= before + 1
     peer.silent = False
     assert connection.read(3) & 0xFF00 == 0x0200
 

@@ -286,3 +286,36 @@ def test_no_free_address_is_an_error(connection):
         "All 40 contexts of ideal:// are in use in this process: close one, or build the board "
         "with more"
     )
+
+
+def test_addresses_are_given_back_by_who_took_them_and_no_later_than_at_the_end(connection):
+    with connect(URL) as other:
+        assert [other.allocate(), other.claim(5), connection.allocate()] == [0, 5, 1]
+        with pytest.raises(ContextInUseError):
+            connection.claim(5)
+        for address in 0, 7:
+            with pytest.raises(ValueError, match=f"has not taken address {address}$"):
+                connection.release(address)
+    assert [connection.allocate(), connection.claim(5)] == [0, 5]
+
+
+@pytest.mark.parametrize("length", [1, 2])
+def test_an_answer_that_lies_there_unread_stops_the_timer(monkeypatch, length):
+    late = threading.Event()
+
+    class LatePort(FastPort):
+        def read(self, size=1):
+            data = super().read(size)
+            if data and late.is_set():
+                # As on a machine that has something else to do, for 30 s on the line's clock.
+                time.sleep(0.3)
+            return data
+
+    port = LatePort(DeviceModel(16, 40))
+    monkeypatch.setattr(serial, "serial_for_url", lambda url, **settings: port)
+    with connect(URL) as connection:
+        connection.read(0)
+        late.set()
+        assert connection.read_many(0, length) == [0] * length
+        late.clear()
+        assert (connection.stats.timeouts, connection.stats.retransmissions) == (0, 0)

@@ -27,7 +27,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(serial, "serial_for_url", serial_for_url)
     # These names are of simulated boards too, which another test of the process may have left open.
-    monkeypatch.setattr("atomik_fpga.connection._registry", Registry())
+    monkeypatch.setattr("atomik_fpga.shared._registry", Registry())
     return urls
 
 
@@ -44,10 +44,11 @@ def test_two_names_of_one_board_are_one_connection(
     opened: list[str], first: str, second: str
 ) -> None:
     with connect(first) as one, connect(second) as other:
-        assert one is other
+        assert one is not other
+        one.accum(0, 3)
+        assert other.read(0) == 3
     assert opened == [first]
-    with connect(second) as again:
-        assert again is not one
+    connect(second).close()
     assert opened == [first, second]
 
 
@@ -153,7 +154,8 @@ def test_many_threads_that_connect_at_once_share_one_connection(opened: list[str
     for thread in threads:
         thread.join()
     assert len(found) == 8
-    assert len(set(map(id, found))) == 1
+    found[0].accum(3, 5)
+    assert [connection.read(3) for connection in found] == [5] * 8
     assert opened == ["ideal://board"]
     for connection in found:
         connection.close()

@@ -85,6 +85,7 @@ def test_of_two_processes_on_one_board_the_second_is_told(pty):
 def test_a_child_that_lives_on_does_not_keep_the_port_from_its_parent(pty):
     _, path = pty
     stay_read, stay_write = os.pipe()
+    alive_read, alive_write = os.pipe()
     with connect(path, baud=115_200) as connection:
         connection.load(0, 5)
         with warnings.catch_warnings():
@@ -93,8 +94,10 @@ def test_a_child_that_lives_on_does_not_keep_the_port_from_its_parent(pty):
             child = os.fork()
         if child == 0:
             os.close(stay_write)
+            os.write(alive_write, b"x")
             os.read(stay_read, 1)
             os._exit(0)
+        assert os.read(alive_read, 1) == b"x"
         assert connection.read(0) == 5
     try:
         with connect(path, baud=115_200) as again:
@@ -102,7 +105,8 @@ def test_a_child_that_lives_on_does_not_keep_the_port_from_its_parent(pty):
     finally:
         os.close(stay_write)
         os.waitpid(child, 0)
-        os.close(stay_read)
+        for end in (stay_read, alive_read, alive_write):
+            os.close(end)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="This system has no fork")
@@ -113,7 +117,7 @@ def test_a_child_that_closes_all_leaves_the_parents_network_connection_open():
             warnings.simplefilter("ignore", DeprecationWarning)
             child = os.fork()
         if child == 0:
-            connection._port.close()
+            connection._shared._port.close()
             os._exit(0)
         os.waitpid(child, 0)
         assert connection.read(0) == 5

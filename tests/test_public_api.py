@@ -261,7 +261,7 @@ def test_the_embedded_table_needs_neither_driver_nor_numpy() -> None:
     *results, loaded = json.loads(run(program))
     states = [0, 7, 2, 3, 4, 5, 6, 7, 8]
     assert results == [[7, 8], states, {str(addr): it for addr, it in enumerate(states) if it}]
-    assert not {"numpy", "atomik_fpga.connection", "atomik_fpga.remote_table"} & set(loaded)
+    assert not {"numpy", "atomik_fpga.shared", "atomik_fpga.remote_table"} & set(loaded)
 
 
 def test_importing_the_package_loads_neither_driver_nor_gateware_nor_command_line() -> None:
@@ -278,7 +278,7 @@ def test_importing_the_package_loads_neither_driver_nor_gateware_nor_command_lin
         "numpy",
         "rich",
     }
-    assert not {"atomik_fpga.connection", "atomik_fpga.link", "serial.tools"} & set(loaded)
+    assert not {"atomik_fpga.shared", "atomik_fpga.link", "serial.tools"} & set(loaded)
 
 
 def test_the_embedded_model_runs_without_the_driver() -> None:
@@ -287,7 +287,7 @@ def test_the_embedded_model_runs_without_the_driver() -> None:
     )
     loaded = json.loads(run(f"{program}; print(json.dumps([c.read(), list(sys.modules)]))"))
     assert loaded[0] == 3
-    assert not {"atomik_fpga.connection", "atomik_fpga.remote"} & set(loaded[1])
+    assert not {"atomik_fpga.shared", "atomik_fpga.remote"} & set(loaded[1])
 
 
 def test_importing_the_package_makes_simulated_boards_known_to_pyserial() -> None:

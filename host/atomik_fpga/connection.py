@@ -1,38 +1,35 @@
-"""A device at a port, shared by all that use the port in this process."""
+"""A device as its user has it: one hold on the session that the process shares."""
 
 from __future__ import annotations
 
-import atexit
-import logging
-import os
-import sys
-from collections import deque
-from contextlib import suppress
+import threading
+from collections.abc import Iterable, Sequence
 from operator import index
-from types import TracebackType
-from typing import Self, SupportsIndex
+from typing import TYPE_CHECKING, Self, SupportsIndex
 
-from .addresses import AddressBook
-from .banks import Banks
-from .discovery import OpenPorts, choose
-from .link import LinkStats, Session
-from .opening import open_session
-from .ops import Ops
-from .ports import AUTO, check_baud, named_port
-from .protocol import Info
-from .registry import Registry
-from .transport import Port, has_rate, port_key
+from .errors import ClosedError
+from .protocol import Op
+from .shared import SharedConnection, share
 
-__all__ = ["Connection", "connect", "open_ports"]
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import NoReturn
 
-_registry = Registry()
+    from .banks import Banks
+    from .bulk import Integers
+    from .errors import AtomikError
+    from .link import LinkStats
+    from .protocol import Info
+
+__all__ = ["Connection", "connect"]
 
 
 def connect(port: str | None = None, *, baud: SupportsIndex | None = None) -> Connection:
-    """Return the connection to the device at ``port``, opened if this process has none yet.
+    """Return a connection to the device at ``port``.
 
-    Each call is to be matched by one `Connection.close`. A connection that has failed is replaced
-    by a new one; who uses the old one keeps getting its error. Two names of one port are one port.
+    A process has one session with a device, whatever its port is called: all connections, contexts
+    and tables of the port share it, and it ends when the last of them is closed. A session that has
+    failed is replaced by a new one; who holds the old one keeps getting its error.
 
     Parameters
     ----------
@@ -53,51 +50,11 @@ def connect(port: str | None = None, *, baud: SupportsIndex | None = None) -> Co
     WrongDeviceError, ProtocolVersionError, LinkLostError
         If no device answers there that this driver can use.
     """
-    name, rate = named_port(port), check_baud(baud)
-    if name != AUTO:
-        return _share(name, rate)
-    with _registry.gate(AUTO):
-        known = _registry.automatic
-        if known is not None:
-            return _share(known.url, rate)
-        board = choose(rate, open_ports())
-        connection = _share(board.port, rate, board.baud)
-        _registry.lead_auto_to(connection.key)
-        return connection
+    return Connection(share(port, baud=baud))
 
 
-def open_ports() -> OpenPorts:
-    """Return INFO and line rate of each device that this process has open, by its port's key."""
-    return {
-        key: (connection.info, connection.baud)
-        for key, connection in _registry.all().items()
-        if connection.error is None
-    }
-
-
-def _share(name: str, baud: int | None, found: int | None = None) -> Connection:
-    """Return the connection of a port, counted; ``found`` is the rate at which it answered."""
-    key = port_key(name)
-    with _registry.gate(key):
-        connection = _registry.find(key)
-        if connection is not None and connection.error is not None:
-            _registry.remove(key, connection)
-            connection.abandon()
-            connection = None
-        if connection is None:
-            connection = Connection(*open_session(name, baud or found), key)
-            _registry.enter(key, connection)
-        elif baud is not None and baud != connection.baud and has_rate(name):
-            raise ValueError(
-                f"{name} is open at {connection.baud} bit/s in this process, not at {baud}: "
-                "close it first, or leave baud out"
-            )
-        connection._references += 1
-        return connection
-
-
-class Connection(Ops):
-    """An open session with a device. Made by `connect`; safe to use from several threads.
+class Connection:
+    """A hold on an open session with a device. Made by `connect`; for several threads too.
 
     Posted ops are handed to the operating system within 10 ms, with no further call, unless the
     device has more to do than fits the window; then posting waits. They act in the order of the
@@ -105,33 +62,53 @@ class Connection(Ops):
     the next call and by every later one: nothing goes on until `connect` is called again.
 
     Addresses are integers from 0 to ``info.depth - 1``, operands and values integers of
-    ``info.width`` bits. IndexError and ValueError are raised before anything is sent.
+    ``info.width`` bits. IndexError and ValueError are raised before anything is sent. The ops work
+    at any address, whoever holds it: `allocate` finds one that is nobody else's.
+
+    A connection that is dropped without `close` leaves the port open until the process ends.
 
     Parameters
     ----------
-    port : Port
-        Open.
-    session : Session
-        Open.
-    baud : int
-        Rate of the line in bit/s.
-    key : str
-        What all names of the port have in common.
+    session : SharedConnection
+        Counted for this connection.
     """
 
-    def __init__(self, port: Port, session: Session, baud: int, key: str) -> None:
-        self._baud = baud
-        self._key = key
-        self._dropped: deque[range] = deque()
-        self._addresses = AddressBook(session.info.depth, port.url)
-        self._references = 0
-        self._banks: Banks | None = None
-        super().__init__(port, session, baud)
+    __slots__ = ("_addresses", "_closing", "_open", "_shared")
+
+    def __init__(self, session: SharedConnection) -> None:
+        self._shared = session
+        self._open = True
+        self._addresses: set[int] = set()
+        self._closing = threading.Lock()
+
+    @property
+    def url(self) -> str:
+        """The port's name or URL."""
+        return self._shared.url
 
     @property
     def info(self) -> Info:
         """What the device said of itself before the session was opened."""
-        return self._info
+        return self._shared.info
+
+    @property
+    def baud(self) -> int:
+        """Rate of the line in bit/s."""
+        return self._shared.baud
+
+    @property
+    def stats(self) -> LinkStats:
+        """What went over the link until now, for all who share it."""
+        return self._shared.stats
+
+    @property
+    def error(self) -> AtomikError | None:
+        """What every call raises from now on; None while all is well."""
+        return self._shared.error
+
+    def link_clock(self) -> float:
+        """Return the time in which the device runs, in seconds: a simulated board has its own."""
+        return self._shared.link_clock()
 
     @property
     def banks(self) -> Banks:
@@ -142,134 +119,155 @@ class Connection(Ops):
         BanksError
             If it has none.
         """
-        with self._lock:
-            if self._banks is None:
-                self._banks = Banks(self)
-            return self._banks
-
-    @property
-    def baud(self) -> int:
-        """Rate of the line in bit/s."""
-        return self._baud
-
-    @property
-    def key(self) -> str:
-        """What all names of the port have in common."""
-        return self._key
-
-    @property
-    def stats(self) -> LinkStats:
-        """What went over the link until now."""
-        with self._lock:
-            return self._engine.stats
+        return self._session().banks
 
     def __repr__(self) -> str:
-        state = "open" if self._error is None else type(self._error).__name__
-        return f"<Connection {self.url} {self._depth} x {self._info.width} bit, {state}>"
+        if not self._open:
+            return f"<Connection {self.url} closed>"
+        error, info = self.error, self.info
+        state = "open" if error is None else type(error).__name__
+        return f"<Connection {self.url} {info.depth} x {info.width} bit, {state}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"{self!r} can't be copied or pickled: connect once more instead")
+
+    # Posted ops.
+
+    def accum(self, address: int, delta: int) -> None:
+        """Post A ^= ``delta``."""
+        self._session().accum(address, delta)
+
+    def fold(self, address: int, delta: int) -> None:
+        """Post A ^= ``delta``, folded with those of the same context that are not sent yet.
+
+        The device gets one accumulate for all of them; any other op comes behind it.
+        """
+        self._session().fold(address, delta)
+
+    def load(self, address: int, value: int) -> None:
+        """Post R := ``value``, A := 0."""
+        self._session().load(address, value)
+
+    def clear(self) -> None:
+        """Post R := 0, A := 0 for every context of the device."""
+        self._session().clear()
+
+    def load_many(self, first: int, values: Sequence[int]) -> None:
+        """Post a load of each value into consecutive contexts. All is checked before."""
+        self._session().load_many(first, values)
+
+    def accum_many(self, addresses: Integers, deltas: Integers) -> None:
+        """Post A ^= delta for each pair. All are checked before the first is posted.
+
+        Arrays of NumPy are posted many times as fast as other iterables.
+
+        Raises
+        ------
+        TypeError
+            If one is not an integer.
+        ValueError
+            Also if the lengths differ.
+        """
+        self._session().accum_many(addresses, deltas)
+
+    # Barriers.
+
+    def read(self, address: int) -> int:
+        """Return the state R ^ A."""
+        return self._session().read(address)
+
+    def peek(self, address: int) -> tuple[int, int]:
+        """Return state R ^ A and accumulator A of one instant."""
+        return self._session().peek(address)
+
+    def swap(self, address: int, new_reference: int | None = None) -> int:
+        """Start a new epoch in one step and return the state before.
+
+        The reference becomes ``new_reference``, or that state if it is None; A becomes 0.
+        """
+        return self._session().swap(address, new_reference)
+
+    def read_many(self, first: int, count: int, op: Op = Op.READ) -> list[int]:
+        """Return the words of ``count`` consecutive contexts, several replies under way at once.
+
+        These are the states or, with ``op=Op.PEEK``, state and accumulator of each. Each reply is
+        of one instant; different replies are of different ones.
+        """
+        return self._session().read_many(first, count, op)
+
+    def read_each(self, addresses: Iterable[int]) -> dict[int, int]:
+        """Return the states of contexts anywhere, by address; those nearby may be among them.
+
+        Neighbours share a reply, also where it costs fewer bytes to read what is between them.
+        """
+        return self._session().read_each(addresses)
+
+    def flush(self) -> None:
+        """Return when all that was posted has acted, also by others who share the session."""
+        self._session().flush()
 
     # Addresses.
 
     def allocate(self) -> int:
-        """Take the lowest free address.
+        """Take the lowest free address; it is nobody else's until `release` or `close`.
 
         Raises
         ------
         NoFreeContextError
             If there is none.
         """
-        with self._lock, self._turn:
-            return self._addresses.allocate()
-
-    def allocate_run(self, count: int) -> int:
-        """Take ``count`` consecutive addresses, the lowest that are free, and return the first.
-
-        Raises
-        ------
-        NoFreeContextError
-            If there are no such.
-        """
-        with self._lock, self._turn:
-            return self._addresses.allocate_run(count)
+        address = self._session().allocate()
+        self._addresses.add(address)
+        return address
 
     def claim(self, address: SupportsIndex) -> int:
-        """Take an address and return it.
+        """Take an address and return it; likewise.
 
         Raises
         ------
         ContextInUseError
             If it is taken.
         """
-        number = index(address)
-        self.claim_run(range(number, number + 1))
+        number = self._session().claim(address)
+        self._addresses.add(number)
         return number
 
-    def claim_run(self, addresses: range) -> None:
-        """Take all of these addresses.
+    def release(self, address: SupportsIndex) -> None:
+        """Give back an address that this connection took; what it holds stays.
 
         Raises
         ------
-        ContextInUseError
-            If one is taken; then none of them is.
+        ValueError
+            If it took no such address.
         """
-        for address in addresses[:1], addresses[-1:]:
-            for number in address:
-                self._check_address(number)
-        with self._lock, self._turn:
-            self._addresses.claim(addresses)
-
-    def release(self, address: int) -> None:
-        """Give an address back. Never raises.
-
-        It takes no lock, so that a finaliser may call it at any moment.
-        """
-        self._addresses.release(range(address, address + 1))
-
-    def release_run(self, addresses: range) -> None:
-        """Give addresses back, as `release` does."""
-        self._addresses.release(addresses)
-
-    def drop(self, addresses: range) -> None:
-        """Note that who held these addresses, and a reference to this connection, is no more.
-
-        For finalizers, which can run in the midst of the connection's own work: it takes no lock
-        and never raises. `take_back` does what is to be done.
-        """
-        self._dropped.append(addresses)
-
-    def take_back(self) -> None:
-        """Give back what dropped objects held.
-
-        The caller holds a reference too, so that the port stays open here.
-        """
-        while True:
-            try:
-                addresses = self._dropped.popleft()
-            except IndexError:
-                return
-            self._addresses.release(addresses)
-            self.close()
+        number = index(address)
+        if number not in self._addresses:
+            raise ValueError(f"This connection to {self.url} has not taken address {address!r}")
+        self._addresses.remove(number)
+        self._session().release(number)
 
     # The end.
 
     def close(self) -> None:
-        """Give up one reference; the last one flushes and closes the port.
+        """Let go; the last who does flushes and closes the port. Closing again does nothing.
 
-        The port is closed in any case.
+        Addresses that were taken are given back, as they are.
 
         Raises
         ------
         AtomikError
             What went wrong and no call has raised yet: what was posted may not have acted.
         """
-        with _registry.gate(self._key):
-            if self._references > 1:
-                self._references -= 1
-                return
-            self._references = 0
-            _registry.remove(self._key, self)
-            self._finish()
+        with self._closing:
+            held, self._open = self._open, False
+        if not held:
+            return
+        while self._addresses:
+            self._shared.release(self._addresses.pop())
+        self._shared.close()
 
     def __enter__(self) -> Self:
+        self._session()
         return self
 
     def __exit__(
@@ -280,41 +278,7 @@ class Connection(Ops):
     ) -> None:
         self.close()
 
-
-def _flush_at_exit() -> None:
-    """Send what is still posted; make the process fail if that is not possible."""
-    failed = False
-    for connection in _registry.all().values():
-        try:
-            connection._finish()
-        except BaseException as error:  # noqa: BLE001 - whatever it is, the others are flushed
-            failed = True
-            what = str(error) or type(error).__name__
-            if sys.stderr is not None:
-                # A stream that is closed must not keep the other ports from being flushed.
-                with suppress(OSError, ValueError):
-                    sys.stderr.write(
-                        f"atomik: what was posted to {connection.url} is lost: {what}\n"
-                    )
-    if failed:
-        # An exit handler can't change the exit code, so that this one ends the process: what
-        # would come after it and matters is done here.
-        logging.shutdown()
-        for stream in (sys.stdout, sys.stderr):
-            if stream is not None:
-                with suppress(OSError, ValueError):
-                    stream.flush()
-        os._exit(1)
-
-
-def _forget_in_child() -> None:
-    """After fork the parent alone owns the ports."""
-    # Without the registry's lock, which another thread of the parent may have held.
-    for connection in list(_registry._connections.values()):
-        connection.disown()
-    _registry.reset()
-
-
-atexit.register(_flush_at_exit)
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_in_child)
+    def _session(self) -> SharedConnection:
+        if not self._open:
+            raise ClosedError(f"The connection to {self.url} is closed: connect again")
+        return self._shared

@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .connection import Connection
+    from .shared import SharedConnection
 
 __all__ = ["Registry"]
 
@@ -25,7 +25,7 @@ class Registry:
         """Forget all, the locks too: after fork, another thread may hold them for ever."""
         self._lock = threading.Lock()
         self._gates: dict[str, threading.RLock] = {}
-        self._connections: dict[str, Connection] = {}
+        self._connections: dict[str, SharedConnection] = {}
         self._automatic: str | None = None
 
     def gate(self, key: str) -> threading.RLock:
@@ -33,29 +33,29 @@ class Registry:
         with self._lock:
             return self._gates.setdefault(key, threading.RLock())
 
-    def find(self, key: str) -> Connection | None:
+    def find(self, key: str) -> SharedConnection | None:
         """Return the connection of a port, be it well or failed."""
         with self._lock:
             return self._connections.get(key)
 
-    def enter(self, key: str, connection: Connection) -> None:
+    def enter(self, key: str, connection: SharedConnection) -> None:
         """Make a connection the one of its port."""
         with self._lock:
             self._connections[key] = connection
 
-    def remove(self, key: str, connection: Connection) -> None:
+    def remove(self, key: str, connection: SharedConnection) -> None:
         """Forget a connection, unless its port has another one by now."""
         with self._lock:
             if self._connections.get(key) is connection:
                 del self._connections[key]
 
-    def all(self) -> dict[str, Connection]:
+    def all(self) -> dict[str, SharedConnection]:
         """Return all connections, by key."""
         with self._lock:
             return dict(self._connections)
 
     @property
-    def automatic(self) -> Connection | None:
+    def automatic(self) -> SharedConnection | None:
         """The connection that "auto" led to, as long as it is well."""
         with self._lock:
             key = self._automatic

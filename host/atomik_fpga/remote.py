@@ -6,19 +6,19 @@ from contextlib import ExitStack
 from operator import index
 from typing import TYPE_CHECKING, SupportsIndex
 
-from .connection import connect
 from .context import CLOSED, AtomikContext
 from .errors import ClosedError, WidthError
 from .locks import ForkLock
 from .ports import AUTO, find_port
+from .shared import share
 from .words import check_width, hex_word
 
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import NoReturn
 
-    from .connection import Connection
     from .link.stats import LinkStats
+    from .shared import SharedConnection
 
 __all__ = ["RemoteContext"]
 
@@ -51,7 +51,7 @@ class RemoteContext(AtomikContext):
         "_url",
     )
 
-    _connection: Connection | None
+    _connection: SharedConnection | None
     _lock: ForkLock
 
     def __init__(
@@ -88,11 +88,11 @@ class RemoteContext(AtomikContext):
         except TypeError:
             raise TypeError(f"Address must be an integer, not {address!r}") from None
         if width is not None:
-            width = check_width(width)
+            width = check_width(width, strict=strict)
         context = object.__new__(cls)
         context._set_up(url, baud, coalesce, attached=True)
         with ExitStack() as undo:
-            connection = connect(url, baud=baud)
+            connection = share(url, baud=baud)
             undo.callback(connection.close)
             context._name_port(connection)
             context._set_word(connection.info.width if width is None else width, strict)
@@ -213,7 +213,7 @@ class RemoteContext(AtomikContext):
         self._deltas = 0
         self._lock = ForkLock()
 
-    def _live(self) -> Connection:
+    def _live(self) -> SharedConnection:
         """Return the connection that the address is of; called with the lock held."""
         connection = self._connection
         if connection is None:
@@ -221,10 +221,10 @@ class RemoteContext(AtomikContext):
             connection = self._take(0)
         return connection
 
-    def _take(self, reference: int) -> Connection:
+    def _take(self, reference: int) -> SharedConnection:
         """Take the lowest free address, and load ``reference`` there."""
         with ExitStack() as undo:
-            connection = connect(self._url, baud=self._baud)
+            connection = share(self._url, baud=self._baud)
             undo.callback(connection.close)
             self._name_port(connection)
             self._check_width(connection)
@@ -237,7 +237,7 @@ class RemoteContext(AtomikContext):
         self._connection = connection
         return connection
 
-    def _name_port(self, connection: Connection) -> None:
+    def _name_port(self, connection: SharedConnection) -> None:
         """Call a port that was found by the name it was found under."""
         if self._url == AUTO:
             self._url = connection.url
@@ -257,7 +257,7 @@ class RemoteContext(AtomikContext):
                 connection.load(self._address, 0)
             connection.flush()
 
-    def _check_width(self, connection: Connection) -> None:
+    def _check_width(self, connection: SharedConnection) -> None:
         width = connection.info.width
         if self._width > width:
             raise WidthError(
@@ -265,7 +265,7 @@ class RemoteContext(AtomikContext):
                 f"has {width} bits: pass width={width} or less, or use a wider device"
             )
 
-    def _check_upper_bits(self, connection: Connection, address: int) -> None:
+    def _check_upper_bits(self, connection: SharedConnection, address: int) -> None:
         width = connection.info.width
         state, accumulator = connection.peek(address)
         if (state | accumulator) > self._mask:

@@ -15,17 +15,17 @@ from .bulk import (
     is_array,
     loaded_numpy,
 )
-from .connection import connect
 from .errors import ClosedError, NoFreeContextError, WidthError
 from .locks import ForkLock
 from .ports import AUTO, find_port
 from .protocol import Op
+from .shared import share
 from .table import CLOSED, AtomikTable
 from .words import MAX_CONTEXTS, check_positive, check_width, hex_word
 
 if TYPE_CHECKING:
-    from .connection import Connection
     from .link.stats import LinkStats
+    from .shared import SharedConnection
 
 __all__ = ["RemoteTable"]
 
@@ -47,7 +47,7 @@ class RemoteTable(AtomikTable):
     # `_connection` is None once closed.
     __slots__ = ("_attached", "_coalesce", "_connection", "_first", "_url")
 
-    _connection: Connection | None
+    _connection: SharedConnection | None
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class RemoteTable(AtomikTable):
         self._set_up(url, coalesce, attached=False)
         self._set_shape(num_contexts, width)
         with ExitStack() as undo:
-            connection = connect(url, baud=baud)
+            connection = share(url, baud=baud)
             undo.callback(connection.close)
             self._name_port(connection)
             self._check_width(connection)
@@ -104,7 +104,7 @@ class RemoteTable(AtomikTable):
         table = object.__new__(cls)
         table._set_up(url, coalesce, attached=True)
         with ExitStack() as undo:
-            connection = connect(url, baud=baud)
+            connection = share(url, baud=baud)
             undo.callback(connection.close)
             table._name_port(connection)
             info = connection.info
@@ -275,24 +275,24 @@ class RemoteTable(AtomikTable):
         self._connection = None
         self._lock = ForkLock()
 
-    def _name_port(self, connection: Connection) -> None:
+    def _name_port(self, connection: SharedConnection) -> None:
         """Call a port that was found by the name it was found under."""
         if self._url == AUTO:
             self._url = connection.url
 
-    def _link(self) -> Connection:
+    def _link(self) -> SharedConnection:
         connection = self._connection
         if connection is None:
             raise ClosedError(CLOSED)
         return connection
 
-    def _post_zeros(self, connection: Connection) -> None:
+    def _post_zeros(self, connection: SharedConnection) -> None:
         if self._num == connection.info.depth:
             connection.clear()
         else:
             connection.load_many(self._first, [0] * self._num)
 
-    def _check_width(self, connection: Connection) -> None:
+    def _check_width(self, connection: SharedConnection) -> None:
         width = connection.info.width
         if self._width > width:
             raise WidthError(
@@ -300,7 +300,7 @@ class RemoteTable(AtomikTable):
                 f"{width} bits: pass width={width} or less, or use a wider device"
             )
 
-    def _check_upper_bits(self, connection: Connection) -> None:
+    def _check_upper_bits(self, connection: SharedConnection) -> None:
         width = connection.info.width
         words = connection.read_many(self._first, self._num, op=Op.PEEK)
         for place, address in enumerate(self._addresses):
