@@ -36,9 +36,9 @@ def test_help_lists_every_command_and_the_exit_codes(run: Run) -> None:
     ):
         assert re.search(rf"^  {name} ", text, re.MULTILINE)
     assert (
-        "Exit codes: 0 done; 1 the device or a check failed, or the device can't do what was asked; "
-        "2 the build failed, or the command "
-        "line is wrong; 3 something is missing in the environment; 130 interrupted."
+        "Exit codes: 0 done; 1 the device or a check failed, or the device can't do what was "
+        "asked; 2 the build failed, or the command line is wrong; 3 something is missing in the "
+        "environment; 130 interrupted."
     ) in " ".join(text.split())
 
 
