@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from statistics import median
 
@@ -30,7 +30,7 @@ from atomik_fpga.protocol import (
     operand_bytes,
 )
 from atomik_sim.model import DeviceModel
-from tests.virtual_line import Faults, VirtualLine
+from tests.virtual_line import VirtualLine
 
 from .ideal import followed
 from .record import Record, run
@@ -185,7 +185,7 @@ class Paced:
     latency : float
         Seconds, both ways together, without the time of the bytes.
     damage : float
-        Share of frames with a bit flipped, both ways.
+        Share of frames with a wrong COBS code, both ways.
     """
 
     def __init__(self, baud: int, latency: float, damage: float = 0.0, seed: int = 1) -> None:
@@ -198,8 +198,14 @@ class Paced:
         )
         self._engine = self._line.connect()
         self._line.drain()
-        self._line.faults = Faults(flip=damage)
+        if damage:
+            self._line.inject(f"cobs:{damage:g}")
         self._builder = FrameBuilder(self._device.info)
+
+    @property
+    def hits(self) -> Mapping[str, int]:
+        """Frames that were damaged, by the end that they went to."""
+        return self._line.hits
 
     def post(self, frames: int) -> float:
         """Post full frames to one context; return the accums a second of virtual time."""

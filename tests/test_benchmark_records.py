@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import pkgutil
 from typing import Any, Literal
 
 import pytest
 
 import atomik_fpga
+import benchmarks
 from benchmarks import imports, model
 from benchmarks.record import Record, machine, report, run
 
@@ -88,3 +91,9 @@ def test_the_benchmark_of_the_model_has_the_targets_of_accum_and_read(
 def test_the_benchmark_of_imports_has_the_target_of_the_package() -> None:
     records = {it.metric: it for it in imports.measure(repeats=1)}
     assert (records["import_package"].target, records["import_package"].unit) == (150, "ms")
+
+
+@pytest.mark.parametrize("name", [it.name for it in pkgutil.iter_modules(benchmarks.__path__)])
+def test_every_benchmark_has_what_it_takes_from_elsewhere(name: str) -> None:
+    module = importlib.import_module(f"benchmarks.{name}")
+    assert [it for it in getattr(module, "__all__", ()) if not hasattr(module, it)] == []
