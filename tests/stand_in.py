@@ -13,7 +13,7 @@ from pathlib import Path
 __all__ = ["StandIn", "make_stand_in"]
 
 _SOURCE = """#!{python}
-import json, sys
+import json, sys, time
 from pathlib import Path
 
 folder = Path({folder!r})
@@ -23,6 +23,7 @@ for answer in json.loads((folder / "answers.json").read_text()):
     if answer["if"] in sys.argv[1:] or answer["if"] == "":
         sys.stdout.write(answer["out"])
         sys.stdout.flush()
+        time.sleep(answer["hangs"])
         sys.stderr.write(answer["err"])
         sys.exit(answer["code"])
 """
@@ -38,9 +39,15 @@ class StandIn:
         (folder / "asked.jsonl").touch()
         self.answer("", "", "", 0)
 
-    def answer(self, argument: str, out: str = "", err: str = "", code: int = 0) -> None:
-        """Answer so where ``argument`` is among the arguments; "" is any. The latest counts."""
-        self._answers.insert(0, {"if": argument, "out": out, "err": err, "code": code})
+    def answer(
+        self, argument: str, out: str = "", err: str = "", code: int = 0, hangs: float = 0
+    ) -> None:
+        """Answer so where ``argument`` is among the arguments; "" is any. The latest counts.
+
+        It hangs for so many seconds before.
+        """
+        answer = {"if": argument, "out": out, "err": err, "code": code, "hangs": hangs}
+        self._answers.insert(0, answer)
         # What is told of one argument comes before what is told of all.
         ordered = sorted(self._answers, key=lambda it: it["if"] == "")
         (self._folder / "answers.json").write_text(json.dumps(ordered))

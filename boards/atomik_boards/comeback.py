@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -79,12 +79,9 @@ def wait_for_board(
     rate = manifest["baud"] if baud is None else baud
     end = time.monotonic() + seconds
     while True:
-        seen = "no serial port has its bridge"
-        for name in _ports(board, device, port):
-            try:
-                return Comeback(name, *probe(name, rate))
-            except AtomikError as error:
-                seen = str(error)
+        seen = _look(board, device, port, rate)
+        if isinstance(seen, Comeback):
+            return seen
         if time.monotonic() >= end:
             raise FlashError(
                 f"{board.title} did not come back within {seconds:g} s ({seen}): the bitstream was "
@@ -94,10 +91,22 @@ def wait_for_board(
         time.sleep(_LOOK)
 
 
-def _ports(board: Board, device: UsbDevice | None, port: str | None) -> Iterable[str]:
-    if port is not None:
-        return [port]
-    return [it.name for it in serial_ports() if _is_of(it, board, device)]
+def _look(board: Board, device: UsbDevice | None, port: str | None, rate: int) -> Comeback | str:
+    """Return the board if it answers, else what was seen.
+
+    Whatever is wrong with a port that is on its way may be right a moment later.
+    """
+    seen = "no serial port has its bridge"
+    try:
+        names = [it.name for it in serial_ports() if _is_of(it, board, device)]
+    except AtomikError as error:
+        seen, names = str(error), []
+    for name in names if port is None else [port]:
+        try:
+            return Comeback(name, *probe(name, rate))
+        except AtomikError as error:
+            seen = str(error)
+    return seen
 
 
 def _is_of(port: SerialPort, board: Board, device: UsbDevice | None) -> bool:

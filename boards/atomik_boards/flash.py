@@ -19,7 +19,7 @@ from atomik_fpga.usb import UsbDevice, UsbId, usb_devices, usb_name
 
 from .board import Board
 from .errors import FlashError, LoaderError, WrongPartError
-from .loaders import COPY, FlashPlan, Memory, default_memory, loader_of, plan_flash
+from .loaders import COPY, FTDI, FlashPlan, Memory, default_memory, loader_of, plan_flash
 from .programs import (
     HELP,
     Answer,
@@ -106,7 +106,7 @@ def prepare(
     memory : Memory or None
         None for the board's default.
     serial : str or None
-        Serial number of the programmer.
+        Serial number of the programmer; with ``cable`` that of the cable, if it has FTDI's chip.
     port : str or None
         The board's serial port, where it takes the bitstream there.
     cable : str or None
@@ -124,7 +124,10 @@ def prepare(
     """
     bitstream, manifest = _read_build(board, folder)
     memory = default_memory(board) if memory is None else memory
-    device, several = (None, False) if cable else _choose(board, serial, dry=dry)
+    if cable is None:
+        device, several = _choose(board, serial, dry=dry)
+    else:
+        device, several = None if serial is None else UsbDevice((FTDI, 0), serial), False
     choose = several or serial is not None
     plan = plan_flash(board, memory, str(bitstream), device=device, choose=choose, cable=cable)
     program: Path | None = None
@@ -190,6 +193,8 @@ def _read_build(board: Board, folder: Path) -> tuple[Path, dict[str, Any]]:
     try:
         manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         built, name, digest = (manifest[it] for it in ("board", "bitstream", "sha256"))
+        # What comes after needs these.
+        int(manifest["build_id"], 16), int(manifest["baud"])
         bitstream = (folder / name).absolute()
         content = bitstream.read_bytes()
     except FileNotFoundError as error:
@@ -293,9 +298,10 @@ def _explain(flashing: Flashing, answer: Answer) -> FlashError:
     if _NOT_THERE.search(text):
         ids = loader_of(board).usb
         there = "" if flashing.device else f" ({_nothing_there(ids)})" if ids else ""
-        notes = "".join(f"; {note}" for note in board.notes)
+        boots = any(vendor != FTDI for vendor, _ in ids)
+        hint = "; its boot loader may want a button pressed meanwhile" if boots else ""
         return FlashError(
-            f"{name} finds no {board.name}{there}: plug it in, and check its cable{notes}"
+            f"{name} finds no {board.name}{there}: plug it in, and check its cable{hint}"
         )
     return FlashError(
         f"{name} failed with exit code {answer.code}: {_tail(text) or 'it said nothing'}"

@@ -15,12 +15,13 @@ from atomik_fpga.usb import UsbDevice
 from .catalog import Board, Loader
 from .errors import FlashError
 
-__all__ = ["COPY", "FlashPlan", "Memory", "default_memory", "loader_of", "plan_flash"]
+__all__ = ["COPY", "FTDI", "FlashPlan", "Memory", "default_memory", "loader_of", "plan_flash"]
 
 #: In place of a program: the bitstream goes to the board's serial port as it is.
 COPY: Final = "cp"
 
-_FTDI: Final = 0x0403
+#: Vendor of the chips that openFPGALoader tells apart by serial number.
+FTDI: Final = 0x0403
 
 #: openFPGALoader's options that write.
 _WRITES: Final = ("-m", "--write-sram", "-f", "--write-flash")
@@ -173,7 +174,7 @@ def _selection(board: Board, loader: Loader, device: UsbDevice) -> tuple[str, ..
         return ("--ftdi-serial", str(device.serial))
     if (
         program == "openFPGALoader"
-        and device.id[0] == _FTDI
+        and device.id[0] == FTDI
         and device.bus is not None
         and device.address is not None
     ):
@@ -183,7 +184,7 @@ def _selection(board: Board, loader: Loader, device: UsbDevice) -> tuple[str, ..
 
 def _takes_serial(loader: Loader, device: UsbDevice) -> bool:
     """Return whether openFPGALoader heeds a serial number: with FTDI's chips, and over JTAG."""
-    return loader.idcode and device.id[0] == _FTDI and device.serial is not None
+    return loader.idcode and device.id[0] == FTDI and device.serial is not None
 
 
 def _check(

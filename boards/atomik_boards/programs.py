@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from .errors import LoaderError
+from .errors import FlashError, LoaderError
 
 __all__ = [
     "HELP",
@@ -205,7 +205,9 @@ def run_program(command: Sequence[str], timeout: float | None = None) -> Answer:
     Raises
     ------
     LoaderError
-        If it can't be started, or takes too long.
+        If it can't be started.
+    FlashError
+        If it takes too long; it is ended then.
     """
     try:
         done = subprocess.run(
@@ -220,7 +222,7 @@ def run_program(command: Sequence[str], timeout: float | None = None) -> Answer:
     except OSError as error:
         raise LoaderError(f"{command[0]} can't be started: {error}; {HELP}") from error
     except subprocess.TimeoutExpired as error:
-        raise LoaderError(f"{' '.join(command)} has not ended after {timeout:g} s") from error
+        raise FlashError(f"{' '.join(command)} has not ended after {timeout:g} s") from error
     plain = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout)
     return Answer(done.returncode, plain.replace("\r", "\n"))
 

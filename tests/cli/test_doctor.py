@@ -262,6 +262,8 @@ def test_rules_that_lack_are_printed_whole_and_for_linux_alone(tmp_path: Path) -
     assert check.fix[1].strip() == udev.rule_lines([ICEBREAKER])[0]
     assert not any("sudo" in line for line in check.fix)
     assert loaders.check_rules([ICEBREAKER], "darwin", [tmp_path]) == []
+    (check,) = loaders.check_rules([ICEBREAKER], "win32", [tmp_path])
+    assert "WinUSB" in check.text
 
 
 # Serial ports.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,7 @@ def test_it_checks_the_part_writes_and_tests_the_board_that_comes_back(
     assert code == 0
     assert lines[0] == "Radiona ULX3S with LFE5U-25F has top.bit, until power goes off"
     assert f"  build     {BUILD_ID:016x}" in lines
+    assert f"  through   {ULX3S}" in lines
     assert "  part      LFE5U-25F-6BG381C, which tells 41111043" in lines
     assert any(line.split()[:2] == ["ok", "identity"] for line in lines)
     assert lines[-1] == f"Next: atomik demo --port {device.url}"
@@ -148,6 +150,10 @@ def test_the_simulated_board_can_be_the_one_that_comes_back(
         (("--spi",), ["-b", "ulx3s", "-f"]),
         (("--serial", "D00123"), ["--ftdi-serial", "D00123", "-b", "ulx3s", "-m"]),
         (("--cable", "dirtyJtag"), ["-c", "dirtyJtag", "-b", "ulx3s", "-m"]),
+        (
+            ("--cable", "ft232", "--serial", "FT9"),
+            ["--ftdi-serial", "FT9", "-c", "ft232", "-b", "ulx3s", "-m"],
+        ),
     ],
 )
 def test_a_dry_run_prints_the_exact_commands_and_runs_none(
@@ -312,6 +318,16 @@ def test_each_failure_of_the_program_says_what_it_is(
     assert words in said.splitlines()[-1]
 
 
+def test_a_program_that_hangs_is_ended(
+    flashed: Run, loader: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("atomik_boards.flash._CHECK_SECONDS", 0.5)
+    loader.answer("--detect", "", hangs=60)
+    code, out, err = flashed()
+    assert (code, out) == (1, "")
+    assert err.splitlines()[-1].endswith("-b ulx3s --detect has not ended after 0.5 s")
+
+
 def test_a_program_that_is_not_installed_is_named_with_how_to_get_it(
     flashed: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -347,7 +363,9 @@ def test_the_port_is_found_by_the_programmers_chip_once_it_is_back(
         SerialPort("/dev/not-asked-2", 0x0403, 0x6015, "D00456"),
         SerialPort("/dev/not-asked-3"),
     ]
-    listings = [[], others, [*others, SerialPort(device.url, 0x0403, 0x6015, "D00123")]]
+    dead = SerialPort("socket://127.0.0.1:9", 0x0403, 0x6015, "D00123")
+    alive = SerialPort(device.url, 0x0403, 0x6015, "D00123")
+    listings = [[], others, [dead, *others], [dead, *others, alive]]
     asked: list[str] = []
     probe = __import__("atomik_fpga.opening", fromlist=["probe"]).probe
 
@@ -363,7 +381,7 @@ def test_the_port_is_found_by_the_programmers_chip_once_it_is_back(
     monkeypatch.setattr("atomik_boards.comeback._LOOK", 0.01)
     code, out, _ = flashed()
     assert code == 0
-    assert asked == [device.url]
+    assert asked == [dead.name, dead.name, device.url]
     assert f"  port      {device.url}, 1,000,000 baud" in out.splitlines()
 
 
@@ -405,6 +423,24 @@ def test_a_board_with_its_uart_at_pins_is_written_and_not_tested(
     ]  # fmt: skip
 
 
+def test_a_board_that_takes_the_file_at_its_port_gets_it_whole(
+    run: Run, build: Build, attach: Callable[..., None]
+) -> None:
+    attach()
+    folder = build("blackice")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = f"socket://127.0.0.1:{listener.getsockname()[1]}"
+        dry = run("flash", "blackice", "--from", str(folder), "--port", port, "--dry-run")
+        assert dry == (0, f"cp {folder / 'top.bit'} {port}\n", "")
+        code, _, err = run("flash", "blackice", "--from", str(folder), "--port", port, "--wait=0")
+        client, _ = listener.accept()
+        with client:
+            assert client.recv(100) == b"bits"
+    # Nobody answers for the board here.
+    assert code == 1
+    assert "did not come back within 0 s" in err
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -420,6 +456,12 @@ def test_a_board_with_its_uart_at_pins_is_written_and_not_tested(
                 (folder / "manifest.json").read_text().replace("ulx3s-25f", "ulx3s-85f")
             ),
             "is for ulx3s-85f, not for ulx3s-25f",
+        ),
+        (
+            lambda folder: (folder / "manifest.json").write_text(
+                (folder / "manifest.json").read_text().replace("build_id", "id")
+            ),
+            "can't be read",
         ),
     ],
 )

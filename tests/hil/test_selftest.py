@@ -33,6 +33,8 @@ def connection(atomik_board: AtomikBoard) -> Iterator[Connection]:
         # What the link is asked about by itself.
         opened.read(0)
         yield opened
+        # A board is left as it was found by who had nothing in it.
+        opened.clear()
 
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name.replace(" ", "-"))

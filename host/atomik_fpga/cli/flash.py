@@ -220,6 +220,7 @@ def _values(
         "memory": flashing.memory.value,
         "bitstream": str(flashing.bitstream),
         "commands": flashing.commands(),
+        "programmer": None if flashing.device is None else str(flashing.device),
         "part": part or None,
         "build_id": flashing.manifest["build_id"],
         "port": None if back is None else back.port,
@@ -245,6 +246,8 @@ def _report(
         kept = "in its flash memory"
     click.echo(f"{board.title} has {flashing.bitstream.name}, {kept}")
     rows = [("build", str(flashing.manifest["build_id"]))]
+    if flashing.device is not None and flashing.device.product:
+        rows.append(("through", str(flashing.device)))
     if part:
         rows.append(("part", f"{board.part}, which tells {part}"))
     if back is not None:

@@ -32,7 +32,7 @@ def check_loaders(board: Board | None) -> list[Check]:
         Whose program must be there; None for the usual one.
     """
     from atomik_boards.catalog import BOARDS
-    from atomik_boards.errors import LoaderError
+    from atomik_boards.errors import FlashError
     from atomik_boards.programs import PROGRAMS, find_program, probe_program
 
     users: dict[str, list[str]] = {}
@@ -48,7 +48,7 @@ def check_loaders(board: Board | None) -> list[Check]:
         try:
             path = find_program(name)
             text = f"{probe_program(name, path)}, {path}"
-        except LoaderError as error:
+        except FlashError as error:
             what, _, how = (
                 str(error).removesuffix("; `atomik doctor flash` says how").partition(": ")
             )
@@ -118,7 +118,14 @@ def _check_device(device: UsbDevice, known: Mapping[UsbId, list[str]], platform:
 def check_rules(
     known: Iterable[UsbId], platform: str = sys.platform, folders: Iterable[Path] = FOLDERS
 ) -> list[Check]:
-    """Look at the rules that let users open boards on Linux; other systems need none."""
+    """Look at the rules that let users open boards on Linux; at drivers, which Windows needs."""
+    if platform == "win32":
+        text = "openFPGALoader and dfu-util open devices with the driver WinUSB alone"
+        fix = (
+            "give it, with Zadig, to the interface that programs the board: of an FT2232H that is "
+            "the first one, and never the one with the UART",
+        )
+        return [Check("USB driver", State.NOTE, text, fix, (Job.FLASH,))]
     if platform != "linux":
         return []
     ids = set(known)
