@@ -189,7 +189,7 @@ def test_the_soak_goes_on_as_long_as_it_is_told_to() -> None:
     with serve_device(DeviceModel(depth=4)) as served, connect(served.url) as connection:
         soak = next(step for step in STEPS if step.name == "random soak")
         result = run_step(soak, Bench(connection, random.Random(1), seconds=0.3))
-    assert 0.3 <= result.seconds < 5
+    assert 0.3 <= result.seconds < 60
 
 
 def test_an_error_of_the_link_ends_the_test_and_is_its_result() -> None:

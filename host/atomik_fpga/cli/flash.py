@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from ..ports import MAX_BAUD
 from .common import (
     CommandError,
     ExitCode,
     Settings,
-    baud_option,
     json_option,
     print_json,
     settings_of,
@@ -47,7 +47,12 @@ _WAIT: Final = 10.0
     metavar="URL",
     help="Where the board's UART is.  [default: the port that has its bridge]",
 )
-@baud_option
+@click.option(
+    "--baud",
+    type=click.IntRange(min=1, max=MAX_BAUD),
+    metavar="N",
+    help="Line rate in bit/s.  [default: that of the build]",
+)
 @click.option("--cable", metavar="NAME", help="openFPGALoader's name of a JTAG cable of yours.")
 @click.option(
     "--wait",
