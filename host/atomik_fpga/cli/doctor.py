@@ -33,7 +33,7 @@ def doctor(click_ctx: click.Context, job: str | None, board: str | None, as_json
     asked = None if job is None else Job(job)
     found = None if board is None else _find_board(board)
     with working(settings_of(click_ctx), "looking"):
-        checks = [it for it in _look(asked, found) if asked is None or _concerns(it, asked)]
+        checks = [it for it in _look(asked, found) if asked is None or asked in it.jobs]
     stopped = [it for it in Job if any(check.stops(it) for check in checks)]
     if as_json:
         print_json(
@@ -57,11 +57,6 @@ def _find_board(name: str) -> Board:
         return find_board(name)
     except UnknownBoardError as error:
         raise click.BadParameter(str(error), param_hint="--board") from error
-
-
-def _concerns(check: Check, job: Job) -> bool:
-    """Return whether a job depends on what was looked at; what no job needs is told with all."""
-    return job in check.jobs or (not check.jobs and job is Job.PORT)
 
 
 def _look(job: Job | None, board: Board | None) -> list[Check]:

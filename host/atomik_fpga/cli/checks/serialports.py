@@ -61,26 +61,35 @@ def check_group(platform: str = sys.platform) -> list[Check]:
     import grp
     import pwd
 
-    user = pwd.getpwuid(os.geteuid()).pw_name
-    if os.geteuid() == 0:
-        return [Check("serial permission", State.NOTE, "you are root, who may open all of them")]
+    number = os.geteuid()
+    try:
+        user = pwd.getpwuid(number).pw_name
+    except KeyError:
+        # As in a container, whose users need no names.
+        user = f"user {number}"
+    if number == 0:
+        return [_permission(State.NOTE, "you are root, who may open all of them")]
     for name in _GROUPS:
         try:
             group = grp.getgrnam(name)
         except KeyError:
             continue
         if group.gr_gid in os.getgroups():
-            return [Check("serial permission", State.OK, f"{user} is in the group {name}")]
+            return [_permission(State.OK, f"{user} is in the group {name}")]
         if user in group.gr_mem:
             text = f"{user} is in the group {name}, and logged in before that"
-            return [Check("serial permission", State.NOTE, text, ("log out and in again",))]
+            return [_permission(State.NOTE, text, ("log out and in again",))]
     text = f"{user} is in no group that may open serial ports"
-    return [Check("serial permission", State.NOTE, text, _how_to_open())]
+    return [_permission(State.NOTE, text, _how_to_open())]
+
+
+def _permission(state: State, text: str, fix: tuple[str, ...] = ()) -> Check:
+    return Check("serial permission", state, text, fix, (Job.PORT,))
 
 
 def _how_to_open() -> tuple[str, ...]:
     return (
-        f"have the rules above put in {RULE_FILE}: they let in who sits at the machine",
+        f"a rule in {RULE_FILE} lets in who sits at the machine: see udev rules",
         "or, for use over a network, have an administrator add you to the group once: "
         "usermod -aG dialout NAME (uucp on Arch); then log out and in again",
     )
@@ -98,6 +107,7 @@ def check_latency(
                 State.NOTE,
                 "16 ms unless it was changed; with 1 ms a read takes a tenth of the time",
                 ("Device Manager, the port's properties, Port Settings, Advanced: Latency 1",),
+                (Job.PORT,),
             )
         ]
     if platform != "linux":
@@ -120,7 +130,7 @@ def _check_timer(name: str, path: Path) -> list[Check]:
     except (OSError, ValueError):
         return []
     title = f"latency timer of {name}"
-    if milliseconds < _SLOW:
-        return [Check(title, State.OK, f"{milliseconds} ms")]
-    text = f"{milliseconds} ms; while a program of this project has the port open it is 1 ms"
-    return [Check(title, State.OK, text)]
+    text = f"{milliseconds} ms"
+    if milliseconds >= _SLOW:
+        text += "; while a program of this project has the port open it is 1 ms"
+    return [Check(title, State.OK, text, jobs=(Job.PORT,))]

@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Final
@@ -25,7 +26,7 @@ _EXTRAS: Final = {
     "build": (Job.BUILD,),
     "eventsourcing": (Job.EVENTSOURCING,),
 }
-#: Extras that are told of, and that no job here needs.
+#: Extras that are told of, and that no job needs.
 _OPTIONAL: Final = ("postgres",)
 
 _REQUIREMENT: Final = re.compile(r"^([\w.-]+)(?:\[[^]]*\])?\s*([^;]*?)\s*(?:;(.*))?$")
@@ -66,9 +67,9 @@ def check_extras(requires: Sequence[str] | None = None) -> list[Check]:
         _check_packages(extra, wanted.get(extra, {}), jobs) for extra, jobs in _EXTRAS.items()
     ]
     for extra in _OPTIONAL:
-        check = _check_packages(extra, wanted.get(extra, {}), ())
+        check = _check_packages(extra, wanted.get(extra, {}), (Job.EVENTSOURCING,))
         if check.state is State.MISSING:
-            check = Check(check.name, State.NOTE, check.text, check.fix)
+            check = replace(check, state=State.NOTE)
         checks.append(check)
     return checks
 
