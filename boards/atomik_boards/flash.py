@@ -194,7 +194,7 @@ def _read_build(board: Board, folder: Path) -> tuple[Path, dict[str, Any]]:
         manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         built, name, digest = (manifest[it] for it in ("board", "bitstream", "sha256"))
         # What comes after needs these.
-        int(manifest["build_id"], 16), int(manifest["baud"])
+        int(manifest["build_id"], 16), int(manifest["baud"]), manifest["uart"]["rx"]
         bitstream = (folder / name).absolute()
         content = bitstream.read_bytes()
     except FileNotFoundError as error:

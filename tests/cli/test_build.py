@@ -86,6 +86,7 @@ def test_build_hands_the_options_on_and_names_the_bitstream(
     assert "24.00 MHz wanted, 27.31 MHz reached, +14%" in out
     assert "[############        ] 3,100 of 5,280" in out
     assert f"report              {tmp_path / 'report.html'}" in out
+    assert out.splitlines()[-1] == f"Next: atomik flash icebreaker --from {tmp_path}"
     assert err == "placing and routing\n"
     del built["progress"]
     assert built == {

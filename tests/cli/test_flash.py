@@ -49,6 +49,7 @@ def build(tmp_path: Path) -> Build:
             "sha256": hashlib.sha256(b"bits").hexdigest(),
             "build_id": f"{build_id:016x}",
             "baud": 1_000_000,
+            "uart": {"rx": "io_0:0", "tx": "io_0:1"},
         }
         (folder / "manifest.json").write_text(json.dumps(manifest))
         return folder
@@ -416,7 +417,7 @@ def test_a_board_with_its_uart_at_pins_is_written_and_not_tested(
     folder = build("orangecrab-25f")
     code, out, _ = run("flash", "orangecrab-25f", "--from", str(folder))
     assert code == 0
-    assert "Not tested: its UART is at pins" in out
+    assert "Its UART is at io_0:0 (rx, an adapter's TXD) and io_0:1 (tx, its RXD)" in out
     assert out.splitlines()[-1] == "Next: atomik demo --port URL"
     assert program.asked[-1] == [
         "-d", "1209:5af0", "-a", "0", "-R", "-D", str(folder / "top.bit")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -194,6 +195,10 @@ def _report(result: BuildResult) -> None:
     ]
     for name, text in rows:
         click.echo(f"  {name:<20}{text}")
+    place: list[str] = []
+    if result.folder != Path("build", manifest["board"]).absolute():
+        place = ["--from", str(result.folder)]
+    click.echo(f"Next: {shlex.join(['atomik', 'flash', manifest['board'], *place])}")
 
 
 def _clock(clock: dict[str, int]) -> str:

@@ -193,17 +193,6 @@ def _try_out(settings: Settings, flashing: Flashing, back: Comeback) -> list[Ste
         return try_out(back, int(flashing.manifest["build_id"], 16))
 
 
-def _where_uart_is(board: Board) -> str:
-    from atomik_boards.board import UartPins
-
-    if isinstance(board.uart, UartPins):
-        return (
-            f"its UART is at pins, {board.uart.rx} for the TXD of an adapter and {board.uart.tx} "
-            "for its RXD, unless the build has others"
-        )
-    return "nothing tells its serial port from others"
-
-
 def _next(flashing: Flashing, back: Comeback | None) -> str:
     port = "URL" if back is None else back.port
     rate = (
@@ -260,7 +249,12 @@ def _report(
     for name, text in rows:
         click.echo(f"  {name:<10}{text}")
     if back is None:
-        click.echo(f"Not tested: {_where_uart_is(board)}. Say with --port where it is.")
+        pins = flashing.manifest["uart"]
+        click.echo(
+            "Not tested: nothing tells which serial port it is at. Its UART is at "
+            f"{pins['rx']} (rx, an adapter's TXD) and {pins['tx']} (tx, its RXD): name the port "
+            "with --port."
+        )
     for result in results:
         click.echo(result_line(result))
         for difference in result.differences:
