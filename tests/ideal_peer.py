@@ -59,8 +59,11 @@ class IdealPort:
         with self._changed:
             if not self._replies and not self._cancelled and not self._unplugged:
                 self._changed.wait(self.timeout)
-            self._cancelled = False
             self._check()
+            if self._cancelled:
+                # As on POSIX, where it does not matter whether anything has come.
+                self._cancelled = False
+                return b""
             taken = bytes(self._replies[:size])
             del self._replies[:size]
             return taken

@@ -14,6 +14,7 @@ from atomik_fpga.errors import (
     AtomikError,
     ClosedError,
     ContextInUseError,
+    LinkLostError,
     NoFreeContextError,
 )
 from atomik_sim.model import DeviceModel
@@ -319,3 +320,24 @@ def test_an_answer_that_lies_there_unread_stops_the_timer(monkeypatch, length):
         assert connection.read_many(0, length) == [0] * length
         late.clear()
         assert (connection.stats.timeouts, connection.stats.retransmissions) == (0, 0)
+
+
+def test_a_device_that_never_stops_talking_nonsense_is_given_up(monkeypatch):
+    class BabblingPort(FastPort):
+        babbling = False
+
+        @property
+        def in_waiting(self):
+            return 64 if self.babbling else super().in_waiting
+
+        def read(self, size=1):
+            return b"U" * size if self.babbling else super().read(size)
+
+    port = BabblingPort(DeviceModel(16, 40))
+    monkeypatch.setattr(serial, "serial_for_url", lambda url, **settings: port)
+    connection = connect(URL)
+    connection.read(0)
+    port.babbling = True
+    with pytest.raises(LinkLostError, match="did not answer"):
+        connection.read(0)
+    connection.close()

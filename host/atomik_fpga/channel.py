@@ -224,18 +224,22 @@ class Channel:
         """Return whether a timer has run out while an answer may lie here unread. Needs the lock.
 
         On a busy machine the reader comes late to what is there: a timer counts once the reader
-        has been all around since it ran out, and has left nothing. Where a read can't be ended,
-        that would take too long.
+        has handed over what it had in its hands, and has been around once more if it left anything.
+        No longer: a device that never stops talking would stop the timer for ever. Where a read
+        can't be ended, even that would take too long.
         """
         deadline = self._engine.next_deadline
         if deadline is None or now < deadline or not self._port.can_cancel:
             self._rounds_then = None
-        elif self._rounds_then in (None, self._rounds) or self._port.waiting:
-            if self._rounds_then != self._rounds:
-                self._rounds_then = self._rounds
+        elif self._rounds_then is None:
+            self._rounds_then = self._rounds
+            if not self._port.waiting:
+                # Never where something waits: the read that is cancelled would leave it there.
                 self._port.cancel_read()
         else:
-            self._rounds_then = None
+            rounds = self._rounds - self._rounds_then
+            if rounds > 1 or (rounds == 1 and not self._port.waiting):
+                self._rounds_then = None
         return self._rounds_then is not None
 
     # Threads.
