@@ -154,7 +154,8 @@ def test_contexts_tables_and_connections_take_auto(
             assert rest.port == "/dev/ttyUSB1"
         monkeypatch.setenv("ATOMIK_PORT", "auto")
         with connect() as connection, connect("/dev/ttyUSB1") as named:
-            assert connection is named
+            connection.load(30, 9)
+            assert named.read(30) == 9
         context.accum(3)
         assert context.read() == 6
     # Asked once, then opened once for all of them.
@@ -166,7 +167,8 @@ def test_a_board_that_is_open_here_is_not_asked_again(machine: Machine) -> None:
     with connect("/dev/ttyUSB1") as named:
         opened = len(machine.opened)
         with connect("auto") as found:
-            assert found is named
+            found.load(30, 9)
+            assert named.read(30) == 9
         assert len(machine.opened) == opened
 
 
