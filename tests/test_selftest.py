@@ -37,7 +37,7 @@ def failed(results: dict[str, StepResult]) -> dict[str, list[str]]:
 def test_a_device_without_defect_passes_every_step(
     width: int, depth: int, lanes: int, quick: bool
 ) -> None:
-    results = results_of(DeviceModel(width, depth, lanes=lanes), quick=quick)
+    results = results_of(DeviceModel(width, depth, lanes=lanes, baud=100_000), quick=quick)
     assert list(results) == NAMES
     assert failed(results) == {}
     assert results["banks"].passed is (True if lanes else None)
@@ -171,7 +171,7 @@ class WrongBanks(DeviceModel):
 def test_a_defect_fails_the_step_that_is_about_it(
     kind: type[DeviceModel], step: str, quick: bool
 ) -> None:
-    model = kind(64, 64, lanes=2 if step == "banks" else 0)
+    model = kind(64, 64, lanes=2 if step == "banks" else 0, baud=100_000)
     with serve_device(model) as served, connect(served.url) as connection:
         bench = Bench(connection, random.Random(1), seconds=0.05, quick=quick)
         result = run_step(next(it for it in STEPS if it.name == step), bench)
@@ -181,7 +181,7 @@ def test_a_defect_fails_the_step_that_is_about_it(
 
 
 def test_another_build_is_told_by_its_id() -> None:
-    results = results_of(DeviceModel(build_id=0xABC), build_id=0xABD)
+    results = results_of(DeviceModel(build_id=0xABC, baud=100_000), build_id=0xABD)
     assert failed(results) == {"identity": ["build id: got 0xabc, expected 0xabd, xor 0x1"]}
 
 

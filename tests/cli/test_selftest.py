@@ -6,10 +6,8 @@ import json
 
 import pytest
 
-from atomik_fpga.protocol import Op
-from atomik_sim.model import DeviceModel, _Run
-
 from ..tcp_device import TcpDevice, serve_device
+from ..test_selftest import Ors
 from .bench import Run, table
 
 
@@ -54,15 +52,7 @@ def test_overwrite_leaves_every_context_at_zero(run: Run, device: TcpDevice) -> 
 
 
 def test_a_defect_is_told_with_both_values_and_the_exit_code(run: Run) -> None:
-    class Ors(DeviceModel):
-        def _act(self, run: _Run) -> list[int]:
-            if run.op is not Op.ACCUM:
-                return super()._act(run)
-            for operand in run.operands:
-                self.accumulators[run.address] |= operand
-            return []
-
-    with serve_device(Ors()) as served:
+    with serve_device(Ors(baud=100_000)) as served:
         code, out, _ = run("selftest", "--port", served.url, "--seconds", "0")
         as_json = run("selftest", "--port", served.url, "--seconds", "0", "--json")
     assert code == 1
