@@ -1,7 +1,7 @@
 """Undo and merge against arithmetic: over all words of 4 and 5 bits, and the guide's examples.
 
 The rule is evaluated here on arrays by its formula, and the functions are held to that formula over
-all words of 4 bits. Arithmetic is addition in each field, modulo its size.
+all words of 4 and 5 bits. Arithmetic is addition in each field, modulo its size.
 """
 
 from __future__ import annotations
@@ -99,20 +99,22 @@ def test_merge_is_the_sum_where_the_rule_holds_and_but_for_top_bits_nowhere_else
     assert right[(meeting != 0) & ((meeting & ~top_bits(fields)) == 0)].all()
 
 
-def test_the_functions_are_the_rule_for_all_words_of_4_bits() -> None:
-    for before, after, now in itertools.product(range(16), repeat=3):
+@pytest.mark.parametrize("bits", [4, 5])
+def test_the_functions_are_the_rule_for_all_words(bits: int) -> None:
+    words = range(1 << bits)
+    for before, after, now in itertools.product(words, repeat=3):
         delta = before ^ after
         if delta & (now ^ after) == 0:
-            assert undo(delta, after, now, width=4) == now ^ delta
+            assert undo(delta, after, now, width=bits) == now ^ delta
         else:
             with pytest.raises(OverlapError):
-                undo(delta, after, now, width=4)
-    for first, second in itertools.product(range(16), repeat=2):
+                undo(delta, after, now, width=bits)
+    for first, second in itertools.product(words, repeat=2):
         if first & second == 0:
-            assert merge(first, second, width=4) == first | second
+            assert merge(first, second, width=bits) == first | second
         else:
             with pytest.raises(OverlapError):
-                merge(first, second, width=4)
+                merge(first, second, width=bits)
 
 
 def histories() -> Iterator[tuple[AtomikContext, Change, int]]:
@@ -238,6 +240,39 @@ def test_a_change_from_an_earlier_state_is_merged_where_nothing_meets(port: str 
         with pytest.raises(OverlapError, match="balance"):
             wallet.merge(plus_24 | plus_16, base)
         assert wallet.read() == {"balance": 24, "frozen": True, "visits": 0}
+
+
+STAGES = ["idle", "running", "failed", "stopped", "gone"]
+JOB = Layout(open=flag(), stage=choice(STAGES), tries=value(2))
+
+
+def test_a_choice_is_undone_only_while_it_is_as_the_change_left_it() -> None:
+    for before, after, now in itertools.product(STAGES, repeat=3):
+        then = JOB.pack(open=False, stage=after, tries=1)
+        delta = then ^ JOB.pack(open=False, stage=before, tries=1)
+        state = JOB.pack(open=True, stage=now, tries=2)
+        if before == after or now == after:
+            undone = JOB.unpack(undo(delta, then, state, layout=JOB))
+            expected = now if before == after else before
+            assert undone == {"open": True, "stage": expected, "tries": 2}
+        else:
+            with pytest.raises(OverlapError, match="of stage, which the change") as caught:
+                undo(delta, then, state, layout=JOB)
+            assert caught.value.fields == ("stage",)
+
+
+def test_two_changes_of_a_choice_are_never_merged() -> None:
+    for base, one, other in itertools.product(STAGES, repeat=3):
+        state = JOB.pack(open=False, stage=base, tries=0)
+        first, second = JOB.delta(state, stage=one, open=True), JOB.delta(state, stage=other)
+        if base in (one, other):
+            expected = other if base == one else one
+            merged = JOB.unpack(state ^ merge(first, second, layout=JOB))
+            assert merged == {"open": True, "stage": expected, "tries": 0}
+        else:
+            with pytest.raises(OverlapError, match="of stage: apply one") as caught:
+                merge(first, second, layout=JOB)
+            assert caught.value.fields == ("stage",)
 
 
 def test_errors_without_a_layout_name_the_bits() -> None:

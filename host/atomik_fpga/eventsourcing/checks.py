@@ -32,6 +32,10 @@ def undo(
     field's top bit it is necessary too. It needs states: accumulators from before and after a swap
     or a load belong to different epochs, and would pass wrong undos.
 
+    Counters and choices of a layout have a stricter one: a field that the change touched, and that
+    has another value now, is not undone even where no bit meets. Codes of a choice have no amounts:
+    the bits of two of them make a third one.
+
     Parameters
     ----------
     delta : int
@@ -41,8 +45,7 @@ def undo(
     state : int
         The state now.
     layout : Layout or None
-        Whose fields messages name, and whose counters have a rule of their own: a counter that the
-        change touched, and that has another value now, is not undone even where no bit meets.
+        Whose fields messages name, and whose counters and choices are undone as a whole.
     width : int or None
         Bits of the words; not needed with a layout. ``None`` sets no limit.
 
@@ -53,12 +56,12 @@ def undo(
     CounterError
         If the change touched a counter that has changed since.
     OverlapError
-        If later changes touched bits of this one.
+        If later changes touched bits of this one, or a choice that it touched.
     """
     change, then, now = _words(layout, width, delta=delta, state_after=state_after, state=state)
     later = then ^ now
     if layout is not None:
-        both = [name for name in _counters(layout, change) if layout.places[name].mask & later]
+        both = _both(layout, "counter", change, later)
         if both:
             raise CounterError(
                 f"The counter{_s(both)} {', '.join(both)} changed after the change that is to be "
@@ -67,11 +70,12 @@ def undo(
                 both,
                 change & later,
             )
-    if change & later:
+    meeting = _meeting(layout, change, later)
+    if meeting:
         raise _overlap(
             "Later changes touched {where}, which the change to be undone touched too: undo those "
             "first, or compute a new delta from the current state",
-            change & later,
+            meeting,
             layout,
         )
     return now ^ change
@@ -87,14 +91,15 @@ def merge(
     """Return two changes of one and the same state as one delta.
 
     Allowed where ``first & second == 0``: then it is what adding both amounts to that state would
-    give. The rule is sufficient, and but for a field's top bit it is necessary too.
+    give. The rule is sufficient, and but for a field's top bit it is necessary too. Counters and
+    choices of a layout must not be touched by both, even where no bit meets.
 
     Parameters
     ----------
     first, second : int
         The deltas, both made from the same state.
     layout : Layout or None
-        Whose fields messages name, and whose counters must not be touched by both.
+        Whose fields messages name, and whose counters and choices are each taken as a whole.
     width : int or None
         As for `undo`.
 
@@ -105,12 +110,11 @@ def merge(
     CounterError
         If both touch a counter.
     OverlapError
-        If both touch the same bits.
+        If both touch the same bits, or the same choice.
     """
     one, other = _words(layout, width, first=first, second=second)
     if layout is not None:
-        theirs = _counters(layout, other)
-        both = [name for name in _counters(layout, one) if name in theirs]
+        both = _both(layout, "counter", one, other)
         if both:
             raise CounterError(
                 f"Both changes count in {', '.join(both)}: apply one, and compute the other's "
@@ -118,11 +122,12 @@ def merge(
                 both,
                 one & other,
             )
-    if one & other:
+    meeting = _meeting(layout, one, other)
+    if meeting:
         raise _overlap(
             "Both changes touch {where}: apply one, and compute the other's delta anew from the "
             "state after it",
-            one & other,
+            meeting,
             layout,
         )
     return one ^ other
@@ -148,8 +153,22 @@ def _words(
     return tuple(checked)
 
 
-def _counters(layout: Layout, bits: int) -> list[str]:
-    return [name for name in layout.touched(bits) if layout.places[name].field.kind == "counter"]
+def _both(layout: Layout, kind: str, one: int, other: int) -> list[str]:
+    """Return the names of the fields of a kind that both words have bits in."""
+    return [
+        name
+        for name in layout.touched(one)
+        if layout.places[name].field.kind == kind and layout.places[name].mask & other
+    ]
+
+
+def _meeting(layout: Layout | None, one: int, other: int) -> int:
+    """Return the bits in which two changes meet, those of a choice that both touched included."""
+    bits = one & other
+    if layout is not None:
+        for name in _both(layout, "choice", one, other):
+            bits |= layout.places[name].mask & (one | other)
+    return bits
 
 
 def _overlap(message: str, bits: int, layout: Layout | None) -> OverlapError:

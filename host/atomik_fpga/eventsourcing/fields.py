@@ -186,6 +186,9 @@ def fingerprint(bits: SupportsIndex = 64) -> Field:
 def choice(members: type[enum.Enum] | Sequence[str], bits: SupportsIndex | None = None) -> Field:
     """Return a field that is one of several.
 
+    Its changes are never merged, and undone only while it is as the change left it: the bits of two
+    codes make a third one.
+
     Parameters
     ----------
     members : type of enum.Enum, or sequence of str
