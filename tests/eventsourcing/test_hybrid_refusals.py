@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from datetime import UTC, datetime
+from typing import NoReturn
 from uuid import UUID, uuid4
 
 import pytest
 from eventsourcing.domain import event
-from eventsourcing.persistence import ProgrammingError
+from eventsourcing.persistence import IntegrityError, ProgrammingError
 
-from atomik_fpga import WidthError
+from atomik_fpga import AtomikContext, WidthError
 from atomik_fpga.eventsourcing import (
     DriftError,
     FieldOverflowError,
@@ -50,6 +52,93 @@ def test_a_field_that_was_set_without_an_event_is_noticed(make_app: MakeApp) -> 
     with pytest.raises(DriftError, match="balance differ"):
         app.save(account)
     assert words(app.states.rows(account.id)) == [(1, 0, 0)]
+
+
+def test_a_field_that_was_set_between_two_events_is_noticed(make_app: MakeApp) -> None:
+    app = make_app()
+    account = Account("ann")
+    account.deposit(5)
+    account.balance = 8
+    account.deposit(2)
+    with pytest.raises(DriftError, match=r"state of version 2 before .* version 3: balance differ"):
+        app.save(account)
+    with pytest.raises(NoStateError):
+        app.current_state(account.id)
+    assert app.recorder.max_notification_id() in (None, 0)
+
+
+class Till(HybridAggregate):
+    """Looks at its balance after it has changed it."""
+
+    layout = Layout(balance=value(40))
+
+    @event("Opened")
+    def __init__(self) -> None:
+        self.balance = 0
+
+    @event("Changed")
+    def change(self, cents: int) -> None:
+        self.balance += cents
+        if self.balance < 10:
+            raise ArithmeticError("too little is left")
+
+
+def test_a_command_that_fails_halfway_is_taken_back(make_app: MakeApp) -> None:
+    app = make_app(HybridApplication)
+    till = Till()
+    till.change(15)
+    with pytest.raises(ArithmeticError):
+        till.change(-10)
+    assert (till.balance, till.version) == (15, 2)
+    till.change(1)
+    app.save(till)
+    assert words(app.states.rows(till.id)) == [(1, 0, 0), (2, 15, 15), (3, 15 ^ 16, 16)]
+    assert app.current_state(till.id) == {"balance": 16}
+    assert app.verify(till.id) == 3
+
+
+def test_an_aggregate_whose_save_was_refused_has_to_be_got_again(make_app: MakeApp) -> None:
+    app = make_app()
+    account = Account("ann")
+    app.save(account)
+    stale = app.repository.get(account.id)
+    account.deposit(1)
+    app.save(account)
+    for number in range(3):
+        stale.deposit(2)
+        with pytest.raises((IntegrityError, DriftError, NoStateError)) as caught:
+            app.save(stale)
+        assert number == 0 or "get the aggregate again" in str(caught.value)
+    assert words(app.states.rows(account.id)) == [(1, 0, 0), (2, 1, 1)]
+    assert app.verify(account.id) == 2
+
+
+def test_what_was_committed_before_an_interruption_is_read(
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = make_app()
+    account = Account("ann")
+    account.deposit(100)
+    app.save(account)
+    assert app.current_state(account.id)["balance"] == 100
+
+    def interrupt(*arguments: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    account.deposit(5)
+    with monkeypatch.context() as patch:
+        # Between the commit and the context.
+        patch.setattr(AtomikContext, "accum", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            app.save(account)
+    assert app.current_state(account.id)["balance"] == 105
+    assert app.verify(account.id) == 3
+
+
+@pytest.mark.parametrize("name", ["version", "id", "word", "layout", "pending_events"])
+def test_a_field_under_a_name_that_aggregates_have_is_refused(name: str) -> None:
+    with pytest.raises(TypeError, match=rf"Clash has an attribute '{name}' of its own: "):
+        type("Clash", (HybridAggregate,), {"layout": Layout(**{name: value(8)})})
 
 
 def test_events_without_their_aggregate_are_refused(make_app: MakeApp) -> None:
@@ -147,13 +236,26 @@ def old_purse(app: HybridApplication) -> UUID:
     return purse.id
 
 
-def test_rows_of_another_layout_are_refused_with_the_difference_named(make_app: MakeApp) -> None:
+def test_rows_of_another_layout_are_refused_with_the_difference_named(
+    make_app: MakeApp, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     app = make_app(HybridApplication)
     purse = old_purse(app)
     with pytest.raises(
         LayoutChangedError, match=r"balance \(value32\) is gone; open \(flag1\) is new"
     ):
         app.current_state(purse)
+    # Nothing else is lost with it.
+    purse_of_now = Purse("bob")
+    app.save(purse_of_now)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            with pytest.raises(LayoutChangedError):
+                app.current_state(purse)
+    assert caplog.text == ""
+    with monkeypatch.context() as patch:
+        patch.setattr(app.states, "last_row", None)
+        assert app.current_state(purse_of_now.id) == {"open": True, "cents": 0}
     # The past can be read as it was.
     assert app.audit_at(purse, datetime.now(tz=UTC)) == {"balance": 108}
 

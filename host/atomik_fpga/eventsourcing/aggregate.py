@@ -30,8 +30,13 @@ class HybridAggregate(Aggregate):
     business alone. Events, commands and decorators are those of the library. `HybridApplication`
     saves such aggregates.
 
-    A command after which a field does not fit raises `FieldOverflowError`: its event is taken back,
-    and so are the fields, but not what else the command did to the object.
+    An event after which a field does not fit raises `FieldOverflowError`. It is taken back then, as
+    is every event that raises, and so are the fields, but not what else it did to the object.
+
+    Raises
+    ------
+    TypeError
+        By a subclass whose fields have names that aggregates use for something else.
     """
 
     __slots__ = ("_pending_states",)
@@ -53,6 +58,18 @@ class HybridAggregate(Aggregate):
             word = aggregate.word()
             delta = layout.delta(word, **self.fields)
             aggregate.set_layout_values(layout.unpack(word ^ delta))
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Check the names of the fields."""
+        super().__init_subclass__(**kwargs)
+        layout = getattr(cls, "layout", None)
+        if isinstance(layout, Layout) and cls.layout_values is HybridAggregate.layout_values:
+            for name in layout:
+                if name == "layout" or hasattr(HybridAggregate, name):
+                    raise TypeError(
+                        f"{cls.__qualname__} has an attribute {name!r} of its own: give the field "
+                        "another name, or define layout_values and set_layout_values"
+                    )
 
     def layout_values(self) -> dict[str, Any]:
         """Return the value of each field of the layout."""
@@ -87,11 +104,12 @@ class HybridAggregate(Aggregate):
         """Trigger an event as the library does, and note what it does to the word."""
         before, fields = self.word(), self.layout_values()
         version, modified_on = self.version, self.modified_on
-        super().trigger_event(event_class, **kwargs)
+        events = len(self.pending_events)
         try:
+            super().trigger_event(event_class, **kwargs)
             after = self.word()
-        except (TypeError, ValueError, OverflowError):
-            self.pending_events.pop()
+        except BaseException:
+            del self.pending_events[events:]
             self.set_layout_values(fields)
             self.version, self.modified_on = version, modified_on
             raise

@@ -223,15 +223,15 @@ class HybridStates(Application[UUID]):
         if not rows:
             return super()._record(processing_event)
         processing_event.saved_kwargs["state_rows"] = rows
-        committed = False
+        posted = False
         try:
             recordings = super()._record(processing_event)
-            committed = True
+            self._keeper.post(rows, layouts)
+            posted = True
         finally:
-            if not committed:
-                # It may have been, all the same; the database knows.
+            if not posted:
+                # It may have been committed, all the same; the database knows.
                 self._keeper.forget([row.originator_id for row in rows])
-        self._keeper.post(rows, layouts)
         return recordings
 
     def _row_at(self, aggregate_id: UUID, timestamp: datetime) -> StateRow:

@@ -16,7 +16,7 @@ from ..errors import AtomikError, WidthError
 from ..words import check_positive
 from .aggregate import HybridAggregate
 from .cache import ContextCache
-from .errors import DriftError, LayoutChangedError, NoStateError
+from .errors import DriftError, FieldOverflowError, LayoutChangedError, NoStateError
 from .layout import Layout, difference
 from .migration import Migration
 from .rows import StateRow, StateRows, microseconds_of
@@ -85,7 +85,8 @@ class StateKeeper:
         Raises
         ------
         DriftError
-            If an aggregate was not in its committed state before its first new event.
+            If an aggregate was not in its committed state before its first new event, or changed
+            between two new events without one.
         NoStateError
             If it has events without a state.
         TypeError
@@ -104,7 +105,16 @@ class StateKeeper:
             self._store(layout)
             layouts[aggregate.id] = layout
             timestamp = self._check_before(aggregate, pending[0].version, pending[0].before)
+            state = pending[0].before
             for version, moment, before, after in pending:
+                if before != state:
+                    fields = ", ".join(layout.touched(before ^ state))
+                    raise DriftError(
+                        f"Aggregate {aggregate.id} was not in the state of version {version - 1} "
+                        f"before its event of version {version}: {fields} differ. A field was set "
+                        "without an event: get the aggregate again, and set fields in events only"
+                    )
+                state = after
                 timestamp = max(timestamp, moment)
                 rows.append(
                     StateRow(aggregate.id, version, timestamp, before ^ after, after, layout.hash)
@@ -138,7 +148,8 @@ class StateKeeper:
         with self._lock:
             try:
                 return self._entry(aggregate_id).layout, self._cache.read(aggregate_id)
-            except NoStateError:
+            except (NoStateError, LayoutChangedError, FieldOverflowError, WidthError):
+                # Of this aggregate alone, and not of the board.
                 raise
             except AtomikError as error:
                 _logger.warning("contexts are lost and loaded again: %s", error)
@@ -260,7 +271,7 @@ class StateKeeper:
 
     def _post(self, row: StateRow, layout: Layout) -> None:
         entry = self._entries.get(row.originator_id)
-        if entry is None:
+        if entry is None or row.originator_id not in self._cache:
             if row.version == HybridAggregate.INITIAL_VERSION:
                 self._load(_Entry(row, layout))
         elif row.version == entry.row.version + 1 and row.layout == entry.row.layout:
@@ -285,8 +296,15 @@ class StateKeeper:
         row = entry.row if entry is not None else None
         if row is None or row.version != version - 1:
             row = self._states.last_row(aggregate.id)
-        if row is None or row.version < version - 1:
+        if row is None:
             raise self.no_state(aggregate.id)
+        if row.version < version - 1:
+            raise NoStateError(
+                f"Aggregate {aggregate.id} has no committed state of version {version - 1}, which "
+                f"its new event follows, but one of version {row.version}: if an earlier save of "
+                "this object was refused, get the aggregate again; if its events are from before "
+                "states were kept, rebuild() makes them"
+            )
         # A later row is a conflict of versions, which the database finds.
         if row.version == version - 1:
             committed = self.in_layout(row, row.state, aggregate.layout)
@@ -294,8 +312,9 @@ class StateKeeper:
                 fields = ", ".join(aggregate.layout.touched(committed ^ before))
                 raise DriftError(
                     f"Aggregate {aggregate.id} was not in the committed state of version "
-                    f"{version - 1} before its new event: {fields} differ. What events do has "
-                    "changed since, or a field was set without an event; for the former, rebuild()"
+                    f"{version - 1} before its new event: {fields} differ. If an earlier save of "
+                    "this object was refused, or a field was set without an event, get the "
+                    "aggregate again; if what events do has changed since, rebuild() the states"
                 )
         return row.timestamp
 
