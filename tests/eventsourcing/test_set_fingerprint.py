@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import random
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import reduce
 from operator import xor
 from typing import Any
@@ -132,9 +134,71 @@ def test_a_batch_is_taken_in_as_a_whole_or_not_at_all() -> None:
     assert (fingerprint.root, len(fingerprint)) == (root, 2)
 
 
+class FullStore(set[bytes]):
+    """A store that takes no more than two elements."""
+
+    def add(self, element: bytes) -> None:
+        if len(self) == 2:
+            raise OSError("No space left")
+        super().add(element)
+
+
+def test_what_its_store_does_not_take_is_not_in_the_fingerprint() -> None:
+    fingerprint = SetFingerprint(KEY, buckets=4, members=FullStore({b"1"}))
+    with pytest.raises(OSError, match="No space left"):
+        fingerprint.update([b"2", b"3", b"4"])
+    fresh = SetFingerprint(KEY, buckets=4, members=elements(1, 2))
+    assert fingerprint.nodes(range(1, 8)) == fresh.nodes(range(1, 8))
+    assert len(fingerprint) == 2
+
+
+class Barrier(set[bytes]):
+    """Lets nobody on who asked for an element until others asked too, or half a second is over."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.barrier = threading.Barrier(2)
+
+    def __contains__(self, element: object) -> bool:
+        found = super().__contains__(element)
+        with suppress(threading.BrokenBarrierError):
+            self.barrier.wait(0.5)
+        return found
+
+
+def test_two_threads_that_add_the_same_add_it_once() -> None:
+    fingerprint = SetFingerprint(KEY, buckets=4, members=Barrier())
+    refused: list[MembershipError] = []
+
+    def add() -> None:
+        try:
+            fingerprint.add(b"1")
+        except MembershipError as error:
+            refused.append(error)
+
+    threads = [threading.Thread(target=add) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert fingerprint.root == expected(b"1", 4)[1]
+    assert len(refused) == 1
+
+
+def test_members_that_are_no_bytes_are_refused_before_a_board_is_opened(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("atomik_fpga.eventsourcing.set_fingerprint.AtomikTable", None)
+    with pytest.raises(TypeError, match=r"^Elements are bytes, not 'a': encode them$"):
+        SetFingerprint(KEY, members={"a"})  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"^Members must be a MutableSet, not frozenset$"):
+        SetFingerprint(KEY, members=frozenset({b"a"}))  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("make", "kind", "message"),
     [
+        (lambda: SetFingerprint(KEY).bucket_of("a"), TypeError, "Elements are bytes, not 'a'"),
         (lambda: SetFingerprint("secret"), TypeError, "Key must be bytes, not str"),
         (lambda: SetFingerprint(b"short"), ValueError, "Key must have 16 to 64 bytes, not 5"),
         (lambda: SetFingerprint(KEY, buckets=3), ValueError, "Buckets must be a power of two"),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, MutableSet, Sequence
+import threading
+from collections.abc import Callable, Iterable, MutableSet, Sequence
 from types import TracebackType
 from typing import Final, Protocol, Self
 
@@ -50,6 +51,9 @@ class SetFingerprint:
     make a set with a given fingerprint; two different sets have the same one with a probability of
     2^-64.
 
+    Threads may share the object. After an error of the device the set is what it was: a new object
+    with the same ``members`` puts it on another device, or on the same one again.
+
     Parameters
     ----------
     key : bytes
@@ -64,7 +68,7 @@ class SetFingerprint:
     Raises
     ------
     TypeError, ValueError
-        If ``key`` or ``buckets`` is not like that.
+        If ``key``, ``buckets`` or ``members`` is not like that.
     AtomikError
         As `AtomikTable` does.
     """
@@ -90,8 +94,12 @@ class SetFingerprint:
             raise ValueError(f"Buckets must be a power of two, not {buckets}")
         self._key = key
         self._members: MutableSet[bytes] = set() if members is None else members
+        if not isinstance(self._members, MutableSet):
+            raise TypeError(f"Members must be a MutableSet, not {type(members).__name__}")
+        kept = self._checked(self._members)
+        self._lock = threading.Lock()
         self._table = AtomikTable(2 * self._buckets - 1, _WIDTH, port=port, baud=baud)
-        self._accumulate(self._members)
+        self._accumulate(kept)
 
     def add(self, element: bytes) -> None:
         """Add an element.
@@ -114,12 +122,13 @@ class SetFingerprint:
             As `add` does; also if one comes twice.
         """
         added = self._checked(elements)
-        for element in added:
-            if element in self._members:
-                raise MembershipError(f"{element!r} is in the set already: it can't be added twice")
-        self._accumulate(added)
-        for element in added:
-            self._members.add(element)
+        with self._lock:
+            for element in added:
+                if element in self._members:
+                    raise MembershipError(
+                        f"{element!r} is in the set already: it can't be added twice"
+                    )
+            self._apply(added, self._members.add)
 
     def remove(self, element: bytes) -> None:
         """Remove an element.
@@ -142,12 +151,11 @@ class SetFingerprint:
             As `remove` does; also if one comes twice.
         """
         removed = self._checked(elements)
-        for element in removed:
-            if element not in self._members:
-                raise MembershipError(f"{element!r} is not in the set: it can't be removed")
-        self._accumulate(removed)
-        for element in removed:
-            self._members.discard(element)
+        with self._lock:
+            for element in removed:
+                if element not in self._members:
+                    raise MembershipError(f"{element!r} is not in the set: it can't be removed")
+            self._apply(removed, self._members.discard)
 
     def __contains__(self, element: object) -> bool:
         return element in self._members
@@ -185,12 +193,20 @@ class SetFingerprint:
         return words
 
     def bucket_of(self, element: bytes) -> int:
-        """Return the bucket of an element, from 0, whether it is in the set or not."""
-        return self._hash(element)[0]
+        """Return the bucket of an element, from 0, whether it is in the set or not.
+
+        Raises
+        ------
+        TypeError
+            If it is not bytes.
+        """
+        return self._hash(*self._checked([element]))[0]
 
     def members_of(self, bucket: int) -> set[bytes]:
         """Return the set's elements in a bucket: what two stores exchange where they differ."""
-        return {element for element in self._members if self.bucket_of(element) == bucket}
+        with self._lock:
+            members = list(self._members)
+        return {element for element in members if self._hash(element)[0] == bucket}
 
     def same_as(self, other: FingerprintNodes) -> bool:
         """Return whether both sets have the same elements: one read of each.
@@ -266,6 +282,19 @@ class SetFingerprint:
                 raise MembershipError(f"{element!r} comes twice")
             found[element] = None
         return list(found)
+
+    def _apply(self, elements: list[bytes], step: Callable[[bytes], None]) -> None:
+        """Accumulate elements, and take a step with each of them in the set."""
+        self._accumulate(elements)
+        taken = 0
+        try:
+            for element in elements:
+                step(element)
+                taken += 1
+        except BaseException:
+            # A set in a database may fail, and the table has to say what is in it.
+            self._accumulate(elements[taken:])
+            raise
 
     def _accumulate(self, elements: Iterable[bytes]) -> None:
         addresses: list[int] = []
