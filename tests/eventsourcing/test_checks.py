@@ -290,6 +290,16 @@ def test_errors_without_a_layout_name_the_bits() -> None:
         (lambda: merge(1, 1 << 25, layout=WALLET), ValueError, "second must be a word of 25 bits"),
         (lambda: FieldContext(3), TypeError, "Layout must be a Layout, not 3"),
         (
+            lambda: FieldContext(WALLET, context=3),
+            TypeError,
+            "Context must be an AtomikContext, not",
+        ),
+        (
+            lambda: FieldContext(WALLET, context=AtomikContext(25), port="sim://"),
+            TypeError,
+            "Pass a context, or port and baud of a new one, not both",
+        ),
+        (
             lambda: FieldContext(WALLET, context=AtomikContext(24)),
             WidthError,
             "A layout of 25 bits does not fit in a context of 24",

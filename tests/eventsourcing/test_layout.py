@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from atomik_fpga.eventsourcing import (
     Field,
+    FieldContext,
     FieldOverflowError,
     Layout,
     LayoutChangedError,
@@ -202,6 +203,15 @@ def test_what_does_not_fit_is_refused_by_name(
         assert str(caught.value).startswith(message.partition("HdlStatus.OPEN")[0])
 
 
+def test_fields_may_have_the_names_of_parameters() -> None:
+    layout = Layout(self=value(4), word=value(4))
+    word = layout.pack(self=1, word=2)
+    assert word == 0x21
+    assert layout.delta(word, self=3, word=2) == 2
+    with FieldContext(layout) as context:
+        assert context.change(self=5).state_after == 5
+
+
 def test_a_word_needs_every_field() -> None:
     values = {name: VALUES[name] for name in ("balance", "frozen", "change", "status")}
     with pytest.raises(TypeError, match=r"^A word needs every field: visits, members missing$"):
@@ -223,6 +233,12 @@ def test_a_code_without_a_member_is_refused() -> None:
     ("make", "kind", "message"),
     [
         (lambda: Layout(), ValueError, "A layout needs at least one field"),
+        (
+            lambda: Layout(**{"a:value8;b": flag()}),
+            ValueError,
+            "Names of fields are identifiers, not 'a:value8;b'",
+        ),
+        (lambda: Layout(**{"a b": flag()}), ValueError, "Names of fields are identifiers, not"),
         (lambda: Layout(a=3), TypeError, "'a' must be a field, such as flag(), not 3"),
         (lambda: value(65), ValueError, "A value has at most 64 bits, not 65"),
         (lambda: counter(0), ValueError, "Bits of a field must be a positive integer, not 0"),
@@ -300,9 +316,16 @@ def test_another_layout_is_refused_with_the_difference_named(new: Layout, differ
     assert "migrate(old, new)" in str(caught.value)
 
 
-def test_what_is_no_saved_word_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"^A saved word has the strings"):
-        ACCOUNT.restore({"word": "0x1"})
+@pytest.mark.parametrize("saved", [{"word": "0x1"}, {}, None, "0x1"])
+def test_what_is_no_saved_word_is_refused(saved: Any) -> None:
+    with pytest.raises(ValueError, match=r"^A saved word is a mapping with the strings word, "):
+        ACCOUNT.restore(saved)
+
+
+def test_a_saved_word_without_digits_is_refused() -> None:
+    saved = {**ACCOUNT.save(0), "word": "12.5"}
+    with pytest.raises(ValueError, match=r"^A saved word is hexadecimal digits, not '12\.5'$"):
+        ACCOUNT.restore(saved)
 
 
 def test_a_layout_is_equal_by_its_description_and_can_be_copied_and_pickled() -> None:

@@ -43,7 +43,7 @@ class FieldContext:
     Raises
     ------
     TypeError, ValueError, FieldOverflowError
-        If values don't suit the layout.
+        If values don't suit the layout, or a context is given and a port too.
     WidthError
         If the layout is wider than the context.
     AtomikError
@@ -64,10 +64,15 @@ class FieldContext:
         if not isinstance(layout, Layout):
             raise TypeError(f"Layout must be a Layout, not {layout!r}")
         word = layout.pack(**values) if values else 0
-        if context is not None and layout.width > context.width:
-            raise WidthError(
-                f"A layout of {layout.width} bits does not fit in a context of {context.width}"
-            )
+        if context is not None:
+            if not isinstance(context, AtomikContext):
+                raise TypeError(f"Context must be an AtomikContext, not {context!r}")
+            if port is not None or baud is not None:
+                raise TypeError("Pass a context, or port and baud of a new one, not both")
+            if layout.width > context.width:
+                raise WidthError(
+                    f"A layout of {layout.width} bits does not fit in a context of {context.width}"
+                )
         #: The fields.
         self.layout = layout
         self._owned = context is None
@@ -88,7 +93,7 @@ class FieldContext:
         """The word."""
         return self.context.read()
 
-    def change(self, **changes: Any) -> Change:
+    def change(self, /, **changes: Any) -> Change:
         """Set some fields, and return the change.
 
         Raises

@@ -57,12 +57,12 @@ class Layout:
     Raises
     ------
     TypeError, ValueError
-        If something else than a `Field` is given, or nothing.
+        If something else than a `Field` is given, or nothing, or a name is not an identifier.
     """
 
     __slots__ = ("_hash", "_packer", "_size", "_spare", "places", "width")
 
-    def __init__(self, **fields: Field) -> None:
+    def __init__(self, /, **fields: Field) -> None:
         if not fields:
             raise ValueError("A layout needs at least one field")
         places: dict[str, Place] = {}
@@ -71,6 +71,8 @@ class Layout:
         for name, field in fields.items():
             if not isinstance(field, Field):
                 raise TypeError(f"{name!r} must be a field, such as flag(), not {field!r}")
+            if not name.isidentifier():
+                raise ValueError(f"Names of fields are identifiers, not {name!r}")
             places[name] = Place(offset, field)
             offset += field.bits
             letter = "s" if field.signed else "u"
@@ -116,7 +118,7 @@ class Layout:
         """16 hexadecimal digits: BLAKE2b of the description, the same everywhere and always."""
         return self._hash
 
-    def pack(self, **values: Any) -> int:
+    def pack(self, /, **values: Any) -> int:
         """Return the word in which every field has the given value.
 
         Raises
@@ -164,7 +166,7 @@ class Layout:
             values[name] = place.field.decode(name, code)
         return values
 
-    def delta(self, word: SupportsIndex, **changes: Any) -> int:
+    def delta(self, word: SupportsIndex, /, **changes: Any) -> int:
         """Return what turns ``word`` into the same word with other values in some fields.
 
         Raises
@@ -214,13 +216,17 @@ class Layout:
         ValueError
             If it is not such a mapping.
         """
-        for key in ("word", "layout_hash", "layout"):
-            if not isinstance(saved.get(key), str):
-                raise ValueError(
-                    f"A saved word has the strings word, layout_hash and layout: {key}"
-                )
+        keys = ("word", "layout_hash", "layout")
+        if not isinstance(saved, Mapping) or not all(isinstance(saved.get(k), str) for k in keys):
+            raise ValueError(
+                f"A saved word is a mapping with the strings {', '.join(keys)}, not {saved!r}"
+            )
         self.check(saved["layout_hash"], saved["layout"])
-        return self.check_word(int(saved["word"], 16))
+        try:
+            word = int(saved["word"], 16)
+        except ValueError:
+            raise ValueError(f"A saved word is hexadecimal digits, not {saved['word']!r}") from None
+        return self.check_word(word)
 
     def check(self, layout_hash: str, description: str) -> None:
         """Raise `LayoutChangedError`, which names the difference, unless this is that layout."""
