@@ -20,7 +20,6 @@ from statistics import median
 import duckdb
 
 from atomik_fpga.eventsourcing.importing import (
-    CHUNK,
     ImportState,
     RowSource,
     import_log,
@@ -98,14 +97,18 @@ def measure(rows: int = _ROWS, repeats: int = _REPEATS) -> Sequence[Record]:
         def deltas(path: Path, chunk: int) -> Callable[[], object]:
             return lambda: _take_in(folder, path, "deltas", "delta", chunk)
 
-        add("deltas", _rates(deltas(numbers, CHUNK), rows, repeats), _TARGET / 1e6)
+        add("deltas", _rates(deltas(numbers, RowSource.portion), rows, repeats), _TARGET / 1e6)
         add("deltas_chunks_of_a_million", _rates(deltas(numbers, 1_000_000), rows, repeats))
-        add("deltas_of_text_keys", _rates(deltas(texts, CHUNK), rows, repeats))
+        add("deltas_of_text_keys", _rates(deltas(texts, RowSource.portion), rows, repeats))
         add(
             "states",
-            _rates(lambda: _take_in(folder, states, "states", "state", CHUNK), rows, repeats),
+            _rates(
+                lambda: _take_in(folder, states, "states", "state", RowSource.portion),
+                rows,
+                repeats,
+            ),
         )
-        _take_in(folder, numbers, "deltas", "delta", CHUNK)
+        _take_in(folder, numbers, "deltas", "delta", RowSource.portion)
         with (
             RowSource(numbers, "deltas", 64, column="delta", folder=folder) as source,
             ImportState(folder / "state.db", "deltas", 64) as state,

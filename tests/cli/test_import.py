@@ -118,7 +118,8 @@ def test_events_of_an_application(
     )
     subprocess.run([sys.executable, "-c", program], check=True)
     command = "import shop.db --kind events --application shop_of_test:Shop --state s.db --json -q"
-    code, out, err = run(*command.split(), "--layout", "shop_of_test:FIELDS")
+    fields = "shop_of_test:FIELDS"
+    code, out, err = run(*command.split(), "--layout", fields)
     assert (code, err) == (0, "")
     result = json.loads(out)
     assert (result["taken"], result["keys"], result["verified"]) == (3, 1, True)
@@ -126,6 +127,27 @@ def test_events_of_an_application(
     assert code == 2
     assert "has no attribute 'NONE'" in err
     assert run("import", "shop.db", "--kind", "events", "--state", "s.db")[0] == 2
+    # The same log however its path is written.
+    code, out, err = run(*command.replace("shop.db", "./shop.db").split(), "--layout", fields)
+    assert (code, err, json.loads(out)["taken"]) == (0, "", 0)
+    for options, message in (
+        ("--application shop_of_test:FIELDS", "shop_of_test:FIELDS is no application of the event"),
+        ("--application shop_of_test:Till", "shop_of_test:Till is no application of the event"),
+        ("--layout shop_of_test:Shop", "shop_of_test:Shop is no Layout"),
+    ):
+        code, _, err = run(*command.split(), "--layout", fields, *options.split())
+        assert code == 2
+        assert message in err
+    # What is no such database is neither taken nor written to.
+    (tmp_path / "text.db").write_text("no database\n" * 99)
+    sqlite3.connect("empty.db").close()
+    state = (tmp_path / "s.db").read_bytes()
+    for name in ("text.db", "empty.db", "s.db"):
+        code, _, err = run(*command.replace("shop.db", name).split(), "--layout", fields)
+        assert code == 1
+        assert f"{name} can't be read as a log of events: " in err
+    assert (tmp_path / "empty.db").read_bytes() == b""
+    assert (tmp_path / "s.db").read_bytes() == state
     monkeypatch.delitem(sys.modules, "shop_of_test")
 
 
@@ -133,7 +155,7 @@ def test_events_of_an_application(
     ("options", "code", "message"),
     [
         ("--map map.csv", 2, "--map says which contexts, and no board is named: --port"),
-        ("--column word", 1, "can't be read: "),
+        ("--column word", 1, "names no column 'word' but 'key', 'delta'"),
         ("--kind events", 2, "--kind events needs --application MODULE:CLASS"),
         ("--kind rows", 2, "is not one of 'deltas', 'states', 'events'"),
     ],

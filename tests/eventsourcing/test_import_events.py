@@ -9,7 +9,7 @@ import pytest
 from eventsourcing.application import Application
 from eventsourcing.domain import Aggregate, event
 
-from atomik_fpga.eventsourcing import ImportFailedError, Layout, flag, value
+from atomik_fpga.eventsourcing import ImportFailedError, Layout, counter, flag, value
 from atomik_fpga.eventsourcing.importing import (
     EventSource,
     ImportState,
@@ -111,6 +111,121 @@ def test_an_interrupted_import_goes_on_and_new_events_are_taken_in(
         assert state.words() == {**expected, str(till.id): 9}
         assert verify_import([again], state) == 4
     app.close()
+
+
+@pytest.mark.parametrize("chunk", [1, 4, 100])
+def test_no_event_is_replayed_a_second_time_for_a_chunk(
+    tmp_path: Path,
+    tills: tuple[dict[str, str], dict[str, int]],
+    chunk: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    app = Tills(tills[0])
+    mapped: list[object] = []
+    to_domain_event = app.mapper.to_domain_event
+    monkeypatch.setattr(
+        app.mapper, "to_domain_event", lambda each: mapped.append(each) or to_domain_event(each)
+    )
+    source = EventSource(app, "tills", FIELDS)
+    with ImportState(tmp_path / "state.db", "events", 64) as state:
+        import_log([source], state, chunk=chunk)
+        assert (len(mapped), state.words()) == (19, tills[1])
+    source.close()
+
+
+def test_with_more_aggregates_than_are_kept_words_are_the_same(
+    tmp_path: Path, tills: tuple[dict[str, str], dict[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("atomik_fpga.eventsourcing.importing.events._KEPT", 1)
+    source = EventSource(Tills(tills[0]), "tills", FIELDS)
+    with ImportState(tmp_path / "state.db", "events", 64) as state:
+        import_log([source], state, chunk=2)
+        assert state.words() == tills[1]
+    source.close()
+
+
+def test_a_log_is_committed_in_portions_unless_told(
+    tmp_path: Path, tills: tuple[dict[str, str], dict[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A million events take minutes: they must not be one commit.
+    assert EventSource.portion <= 20_000
+    monkeypatch.setattr(EventSource, "portion", 8)
+    source = EventSource(Tills(tills[0]), "tills", FIELDS)
+    seen: list[tuple[int, int]] = []
+    with ImportState(tmp_path / "state.db", "events", 64) as state:
+        import_log([source], state, progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(8, 19), (16, 19), (19, 19)]
+    source.close()
+
+
+@pytest.mark.parametrize(
+    ("layout", "message"),
+    [
+        (Layout(cents=value(20), closed=flag(), more=flag()), r"more \(flag1\) is new"),
+        (Layout(closed=flag(), cents=value(20)), "cents was at bit 0 and is at bit 1"),
+        (None, "cents:value20;closed:flag1, and none is named now"),
+    ],
+)
+def test_another_layout_than_before_is_refused_with_the_difference_named(
+    tmp_path: Path,
+    tills: tuple[dict[str, str], dict[str, int]],
+    layout: Layout | None,
+    message: str,
+) -> None:
+    source = EventSource(Tills(tills[0]), "tills", FIELDS)
+    with ImportState(tmp_path / "state.db", "events", 64) as state:
+        import_log([source], state, chunk=8)
+        with pytest.raises(ImportFailedError, match=f"tills was imported with .*{message}"):
+            import_log([EventSource(Tills(tills[0]), "tills", layout)], state)
+        assert state.words() == tills[1]
+    source.close()
+
+
+def test_a_changed_layout_of_hybrid_aggregates_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env = {"SQLITE_DBNAME": str(tmp_path / "accounts.db")}
+    app = Accounts(env)
+    account = Account("ann")
+    account.deposit(5)
+    app.save(account)
+    with ImportState(tmp_path / "state.db", "events", 64) as state:
+        import_log([EventSource(app, "accounts")], state)
+        # Even where nothing is left to take in when it is first noticed.
+        import_log([EventSource(app, "accounts")], state)
+        account.deposit(6)
+        app.save(account)
+        monkeypatch.setattr(
+            Account, "layout", Layout(frozen=flag(), balance=value(40), visits=counter(16))
+        )
+        with pytest.raises(ImportFailedError, match="balance was at bit 0 and is at bit 1"):
+            import_log([EventSource(app, "accounts")], state)
+        with pytest.raises(ImportFailedError, match="by the aggregates' own layouts: name none"):
+            import_log([EventSource(app, "accounts", FIELDS)], state)
+        assert state.words() == {str(account.id): 5}
+    app.close()
+
+
+def test_a_log_under_another_name_is_refused(
+    tmp_path: Path, tills: tuple[dict[str, str], dict[str, int]]
+) -> None:
+    source = EventSource(Tills(tills[0]), "tills", FIELDS)
+    with ImportState(tmp_path / "state.db", "events", 64) as state:
+        import_log([source], state)
+        with pytest.raises(ImportFailedError, match="elsewhere is tills, which was imported"):
+            import_log([EventSource(Tills(tills[0]), "elsewhere", FIELDS)], state)
+    source.close()
+
+
+def test_a_word_wider_than_the_state_is_refused(
+    tmp_path: Path, tills: tuple[dict[str, str], dict[str, int]]
+) -> None:
+    source = EventSource(Tills(tills[0]), "tills", FIELDS)
+    with ImportState(tmp_path / "state.db", "events", 20) as state:
+        with pytest.raises(ImportFailedError, match="does not fit in 20 bits: name a greater"):
+            import_log([source], state)
+        assert state.words() == {}
+    source.close()
 
 
 def test_hybrid_aggregates_need_no_layout(tmp_path: Path) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import importlib
 import os
+import sqlite3
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
@@ -84,7 +85,7 @@ _COLUMNS: Final = {"deltas": "delta", "states": "state"}
     "--chunk",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Rows that are taken in at a time.  [default: 16777216]",
+    help="Rows or events that are taken in at a time.  [default: 16777216 rows, 16384 events]",
 )
 @click.option("--verify/--no-verify", default=True, help="Compute it all again and compare.")
 @port_options()
@@ -153,7 +154,7 @@ def import_log(
                 opened,
                 state,
                 most_keys=most,
-                chunk=chunk or importing.CHUNK,
+                chunk=chunk,
                 progress=lambda done, _: show(done),
             )
         words = state.words()
@@ -203,26 +204,40 @@ def _rows(
 
 
 def _events(name: str, application: str, layout: str | None) -> EventSource:
-    from ..eventsourcing.importing import EventSource
+    from ..eventsourcing.application import HybridStates
+    from ..eventsourcing.importing import EventSource, is_application
+    from ..eventsourcing.layout import Layout
 
     made = _named(application, "--application")
+    if not is_application(made):
+        raise click.BadParameter(f"{application} is no application of the eventsourcing library.")
+    fields = None if layout is None else _named(layout, "--layout")
+    if fields is not None and not isinstance(fields, Layout):
+        raise click.BadParameter(f"{layout} is no Layout.")
     env: dict[str, str] = {}
     if name != "-":
         if not Path(name).is_file():
             raise click.BadParameter(f"There is no file {name}.")
-        hybrid = issubclass(made, _hybrid())
+        name = str(Path(name).resolve())
+        _check_log(name)
+        hybrid = issubclass(made, HybridStates)
         env = {
             "PERSISTENCE_MODULE": f"{'atomik_fpga.' if hybrid else ''}eventsourcing.sqlite",
             "SQLITE_DBNAME": name,
+            "CREATE_TABLE": "no",
         }
-    fields = None if layout is None else _named(layout, "--layout")
     return EventSource(made(env), f"{name}:{application}", fields)
 
 
-def _hybrid() -> type:
-    from ..eventsourcing.application import HybridStates
+def _check_log(path: str) -> None:
+    """Raise unless a file is a database with events, before the library makes one of it."""
+    from ..eventsourcing import ImportFailedError
 
-    return HybridStates
+    try:
+        with closing(sqlite3.connect(f"{Path(path).as_uri()}?mode=rw", uri=True)) as database:
+            database.execute("SELECT 1 FROM stored_events LIMIT 1").fetchall()
+    except sqlite3.Error as error:
+        raise ImportFailedError(f"{path} can't be read as a log of events: {error}") from None
 
 
 def _named(text: str, option: str) -> Any:

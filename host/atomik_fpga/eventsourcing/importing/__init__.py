@@ -6,14 +6,13 @@ key together with how far each source was read; `load_table` puts the words on a
 
 from __future__ import annotations
 
-from .events import EventSource
+from .events import EventSource, is_application
 from .place import choose_addresses, load_table, read_map
 from .rows import Kind, RowSource
-from .run import CHUNK, Progress, Source, import_log, verify_import
+from .run import Progress, Source, import_log, verify_import
 from .state import ImportState
 
 __all__ = [
-    "CHUNK",
     "EventSource",
     "ImportState",
     "Kind",
@@ -22,6 +21,7 @@ __all__ = [
     "Source",
     "choose_addresses",
     "import_log",
+    "is_application",
     "load_table",
     "read_map",
     "verify_import",

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import json
+from collections import OrderedDict
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 from uuid import UUID
 
 from eventsourcing.application import Application
+from eventsourcing.utils import get_topic, resolve_topic
 
 from ..aggregate import HybridAggregate
 from ..errors import ImportFailedError
-from ..layout import Layout
+from ..layout import Layout, difference
 
-__all__ = ["EventSource"]
+__all__ = ["EventSource", "is_application"]
 
 #: Notifications that are looked at in one query.
 _PAGE: Final = 5_000
+#: Aggregates that are kept between chunks, so that their next events go on from there.
+_KEPT: Final = 10_000
+#: What stands for a class where the layout was named.
+_NAMED: Final = ""
+
+
+def is_application(found: object) -> TypeGuard[type[Application[UUID]]]:
+    """Return whether ``found`` is a class of applications of the library."""
+    return isinstance(found, type) and issubclass(found, Application)
 
 
 class EventSource:
@@ -35,6 +47,8 @@ class EventSource:
     """
 
     kind = "events"
+    #: Events that are taken in at a time, unless told.
+    portion = 1 << 14
 
     def __init__(
         self, application: Application[UUID], name: str, layout: Layout | None = None
@@ -43,6 +57,10 @@ class EventSource:
         self._layout = layout
         self.name = name
         self._total = int(application.recorder.max_notification_id() or 0)
+        # With their versions, from the least recently used one on.
+        self._kept: OrderedDict[UUID | str, tuple[int, Any]] = OrderedDict()
+        # Of each class of aggregates that was seen.
+        self._layouts: dict[str, str] = {}
 
     @property
     def total(self) -> int:
@@ -50,57 +68,92 @@ class EventSource:
         return self._total
 
     def identity(self) -> str:
-        """Return by what the log is known again: its first event."""
-        for each in self._application.recorder.select_notifications(start=1, limit=1):
-            return f"{each.originator_id}:{each.topic}"
-        return ""
+        """Return by what the log is known again: its first event, and the layouts seen so far."""
+        return json.dumps({"first": self._first(), "layouts": self._layouts})
+
+    def had_identity(self, identity: str) -> bool:
+        """Return whether this log begins as the one that had an identity."""
+        return bool(json.loads(identity)["first"] == self._first())
 
     def check_identity(self, identity: str) -> None:
-        """Raise unless this log begins as the one that had this identity.
+        """Raise unless this log begins as the one with this identity, and has its layouts.
 
         Raises
         ------
         ImportFailedError
-            If it does not.
+            If it does not. For a layout the message names the difference.
         """
-        if identity and identity != self.identity():
+        if not self.had_identity(identity):
             raise ImportFailedError(
                 f"{self.name} is not the log that it was when a part of it was imported: import "
                 "the new one into another state"
             )
+        layouts: dict[str, str] = json.loads(identity)["layouts"]
+        for topic, description in layouts.items():
+            if topic != _NAMED and self._layout is not None:
+                raise ImportFailedError(
+                    f"{self.name} was imported with words by the aggregates' own layouts: name "
+                    "none, or import it into another state"
+                )
+            now = self._layout if topic == _NAMED else resolve_topic(topic).layout
+            if now is None:
+                raise ImportFailedError(
+                    f"{self.name} was imported with the layout {description}, and none is named "
+                    "now: name it, or import the log into another state"
+                )
+            if now.description != description:
+                changes = "; ".join(difference(Layout.parse(description), now))
+                raise ImportFailedError(
+                    f"{self.name} was imported with another layout: {changes}. Import it into "
+                    "another state"
+                )
+        self._layouts |= layouts
 
     def chunk(self, start: int, stop: int) -> dict[str, int]:
         """Return the words of the aggregates with events from ``start`` to before ``stop``.
 
         Positions count from 0, ids of notifications from 1.
         """
-        versions: dict[UUID | str, int] = {}
+        changed: dict[str, Any] = {}
         for each in self._notifications(start, stop):
-            versions[each.originator_id] = each.originator_version
-        words = {}
-        for originator_id, version in versions.items():
-            aggregate: Any = None
-            stored = self._application.events.get(
-                originator_id=originator_id,  # type: ignore[arg-type]
-                lte=version,
-            )
-            for event in stored:
-                aggregate = event.mutate(aggregate)  # type: ignore[attr-defined]
-            words[str(originator_id)] = self._word(aggregate)
-        return words
+            key, version = each.originator_id, each.originator_version
+            before, aggregate = self._kept.pop(key, (0, None))
+            if aggregate is not None and before == version - 1:
+                event: Any = self._application.mapper.to_domain_event(each)
+                aggregate = event.mutate(aggregate)
+            else:
+                aggregate = self._replay(key, version)
+            changed[str(key)] = aggregate
+            self._kept[key] = (version, aggregate)
+            if len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+        return {key: self._word(aggregate) for key, aggregate in changed.items()}
 
     def recompute(self, stop: int) -> dict[str, int]:
-        """Return the words of all aggregates from one pass over the log, in its own order."""
-        aggregates: dict[str, Any] = {}
-        for each in self._notifications(0, stop):
-            event: Any = self._application.mapper.to_domain_event(each)
-            key = str(each.originator_id)
-            aggregates[key] = event.mutate(aggregates.get(key))
-        return {key: self._word(aggregate) for key, aggregate in aggregates.items()}
+        """Return the words of all aggregates, each replayed on its own from its first event."""
+        versions = {
+            each.originator_id: each.originator_version for each in self._notifications(0, stop)
+        }
+        return {str(key): self._word(self._replay(key, each)) for key, each in versions.items()}
 
     def close(self) -> None:
         """Close the application."""
         self._application.close()
+
+    def _first(self) -> str:
+        for each in self._application.recorder.select_notifications(start=1, limit=1):
+            return f"{each.originator_id}:{each.topic}"
+        return ""
+
+    def _replay(self, originator_id: UUID | str, version: int) -> Any:
+        aggregate: Any = None
+        stored = self._application.events.get(
+            originator_id=originator_id,  # type: ignore[arg-type]
+            lte=version,
+        )
+        for event in stored:
+            aggregate = event.mutate(aggregate)  # type: ignore[attr-defined]
+        return aggregate
 
     def _notifications(self, start: int, stop: int) -> Iterable[Any]:
         recorder = self._application.recorder
@@ -114,11 +167,13 @@ class EventSource:
     def _word(self, aggregate: Any) -> int:
         if self._layout is None:
             if isinstance(aggregate, HybridAggregate):
+                self._layouts[get_topic(type(aggregate))] = aggregate.layout.description
                 return aggregate.word()
             raise ImportFailedError(
                 f"{type(aggregate).__qualname__} has no layout: name one, whose fields are "
                 "attributes of it"
             )
+        self._layouts[_NAMED] = self._layout.description
         missing = [name for name in self._layout if not hasattr(aggregate, name)]
         if missing:
             raise ImportFailedError(

@@ -37,8 +37,8 @@ def choose_addresses(
             chosen[key] = next(free)
         except StopIteration:
             raise ImportFailedError(
-                f"There are more keys than the {contexts} contexts: choose keys with a map, or use "
-                "a device with more contexts"
+                f"There are more keys than the {contexts} contexts: choose keys with a map (--map),"
+                " or use a device with more contexts"
             ) from None
     return chosen
 

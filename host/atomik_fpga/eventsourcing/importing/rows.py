@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +27,8 @@ _SIGNED: Final = {"TINYINT": 8, "SMALLINT": 16, "INTEGER": 32, "BIGINT": 64}
 _WIDEST: Final = 64
 #: An integer in a text. DuckDB's own cast would round 1.5.
 _INTEGER: Final = r"\s*([+-]?[0-9]+|0[xX][0-9a-fA-F]+)\s*"
+#: What may be between the columns of a CSV file.
+_DELIMITERS: Final = (",", ";", "\t", "|")
 #: Bytes at either end of a file by which it is known again.
 _ENDS: Final = 1 << 16
 
@@ -34,7 +38,10 @@ class RowSource:
 
     Parquet is read where it is. CSV and JSON lines are first made into Parquet in a folder, with
     rows in their order, so that a position is the number of a row for all of them. Such a file may
-    have grown since it was last read.
+    have grown since it was last read, by whole rows.
+
+    CSV is that of RFC 4180 in UTF-8, with the columns' names in its first line; it is told by that
+    line whether commas, semicolons, tabs or bars are between them.
 
     Keys are integers or texts. Words are integers that fit in the width as unsigned or as two's
     complement: in Parquet, integers of up to 64 bits; in CSV, JSON lines and columns of texts,
@@ -44,8 +51,8 @@ class RowSource:
     ----------
     path : path
         The file; its suffix is .parquet, .csv, .jsonl or .ndjson.
-    kind : str
-        ``deltas`` or ``states``.
+    kind : {"deltas", "states"}
+        What rows hold.
     width : int
         Bits of a word, up to 64.
     key, column : str
@@ -56,8 +63,11 @@ class RowSource:
     Raises
     ------
     ImportFailedError
-        If the file is not there, or not what it should be.
+        If the file is not there, or not what it should be, or grew while it was read.
     """
+
+    #: Rows that are taken in at a time, unless told.
+    portion = 1 << 24
 
     def __init__(
         self,
@@ -83,10 +93,18 @@ class RowSource:
         self._duckdb = duckdb.connect(":memory:")
         self._duckdb.execute("SET enable_progress_bar = false")
         self._duckdb.execute("SET autoinstall_known_extensions = false")
+        self._names = (key, column)
         self._key, self._column = _quoted(key), _quoted(column)
+        self._size = self._path.stat().st_size
         self._staged: Path | None = None
         try:
             self._parquet = self._as_parquet(Path(folder))
+            if self._staged is not None and self._path.stat().st_size != self._size:
+                # Half of a row may have been there.
+                raise ImportFailedError(
+                    f"{path} grew while it was read: import it again when nobody writes to it, or "
+                    "a copy of it"
+                )
             with self._reading():
                 self._open()
         except BaseException:
@@ -99,28 +117,37 @@ class RowSource:
         return self._total
 
     def identity(self) -> str:
-        """Return by what the file is known again: its size, and a digest of its ends.
+        """Return by what the file is known again: its size, and a digest of its ends."""
+        return f"{self._size}:{self._digest(self._size)}"
 
-        Of a text only the beginning counts, so that more may be written to its end.
-        """
-        size = self._path.stat().st_size
-        return f"{size}:{self._digest(size)}"
+    def had_identity(self, identity: str) -> bool:
+        """Return whether this is the file, a text that has grown perhaps, that had an identity."""
+        before, _, digest = identity.partition(":")
+        size = int(before)
+        grown = self._staged is not None and self._size > size
+        return (grown or self._size == size) and self._digest(size) == digest
 
     def check_identity(self, identity: str) -> None:
-        """Raise unless this is the file, grown perhaps, that had this identity.
+        """Raise unless this is the file, grown by whole rows perhaps, that had this identity.
 
         Raises
         ------
         ImportFailedError
             If it is not.
         """
-        size, _, digest = identity.partition(":")
-        now = self._path.stat().st_size
-        grown = self._staged is not None and now >= int(size)
-        if not (grown or now == int(size)) or self._digest(int(size)) != digest:
+        if not self.had_identity(identity):
             raise ImportFailedError(
                 f"{self._path} is not the file that it was when a part of it was imported: import "
                 "the new one into another state"
+            )
+        size = int(identity.partition(":")[0])
+        with self._path.open("rb") as file:
+            file.seek(max(0, size - 1))
+            seam = file.read(2)
+        if self._size > size > 0 and not any(each in b"\r\n" for each in seam):
+            raise ImportFailedError(
+                f"{self._path} ended within a row when a part of it was imported, and that row has "
+                "grown since: import it into another state"
             )
 
     def chunk(self, start: int, stop: int) -> dict[str, int]:
@@ -233,13 +260,15 @@ class RowSource:
         if suffix == ".parquet":
             return self._path
         if suffix == ".csv":
-            rows = "read_csv(?, all_varchar = true, header = true)"
-        elif suffix in (".jsonl", ".ndjson"):
-            key, column = (_literal(name) for name in (self._key, self._column))
+            delimiter, names = self._first_line()
+            # Nothing is guessed: what a quote means must not depend on the first rows.
             rows = (
-                "read_json(?, format = 'newline_delimited', "
-                f"columns = {{{key}: 'VARCHAR', {column}: 'VARCHAR'}})"
+                f"read_csv(?, auto_detect = false, columns = {_texts(names)}, header = true, "
+                f"delim = {_literal(delimiter)}, quote = '\"', escape = '\"', nullstr = '', "
+                "strict_mode = true)"
             )
+        elif suffix in (".jsonl", ".ndjson"):
+            rows = f"read_json(?, format = 'newline_delimited', columns = {_texts(self._names)})"
         else:
             raise ImportFailedError(f"{self._path} must end in .parquet, .csv, .jsonl or .ndjson")
         self._staged = staged = folder / f"{self._path.name}.{os.getpid()}.parquet"
@@ -250,6 +279,23 @@ class RowSource:
                 [str(self._path)],
             )
         return staged
+
+    def _first_line(self) -> tuple[str, list[str]]:
+        """Return what is between the columns of a CSV file, and their names."""
+        with self._path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+            line = file.readline()
+        wanted = {name.casefold() for name in self._names}
+        for delimiter in _DELIMITERS:
+            names = next(csv.reader([line], delimiter=delimiter), [])
+            if wanted <= {name.casefold() for name in names}:
+                return delimiter, names
+        names = next(csv.reader([line]), [])
+        known = {name.casefold() for name in names}
+        missing = next(name for name in self._names if name.casefold() not in known)
+        there = f" but {', '.join(map(repr, names))}" if names else ""
+        raise ImportFailedError(
+            f"The first line of {self._path} names no column {missing!r}{there}"
+        )
 
     def _refuse_texts(self, rows: str, path: str) -> None:
         found = self._duckdb.execute(
@@ -263,12 +309,13 @@ class RowSource:
             )
 
     def _digest(self, size: int) -> str:
+        """Return a digest of both ends of the file's first ``size`` bytes."""
         digest = hashlib.blake2b(digest_size=16)
         with self._path.open("rb") as file:
             digest.update(file.read(min(_ENDS, size)))
-            if self._staged is None:
-                file.seek(max(0, size - _ENDS))
-                digest.update(file.read(_ENDS))
+            start = max(0, size - _ENDS)
+            file.seek(start)
+            digest.update(file.read(size - start))
         return digest.hexdigest()
 
     @contextmanager
@@ -276,8 +323,10 @@ class RowSource:
         try:
             yield
         except duckdb.Error as error:
-            first = str(error).partition("\n")[0]
-            raise ImportFailedError(f"{self._path} can't be read: {first}") from error
+            # What follows would help who calls DuckDB.
+            told = re.split(r"\n\s*(?:Possible|LINE)", str(error))[0]
+            lines = "; ".join(line.strip() for line in told.splitlines() if line.strip())
+            raise ImportFailedError(f"{self._path} can't be read: {lines}") from error
 
 
 def _quoted(name: str) -> str:
@@ -285,5 +334,9 @@ def _quoted(name: str) -> str:
 
 
 def _literal(text: str) -> str:
-    text = text[1:-1].replace('""', '"') if text.startswith('"') else text
     return "'" + text.replace("'", "''") + "'"
+
+
+def _texts(names: Iterable[str]) -> str:
+    """Return columns of texts, as the readers' options have them."""
+    return "{" + ", ".join(f"{_literal(name)}: 'VARCHAR'" for name in names) + "}"

@@ -51,13 +51,17 @@ class ImportState:
     Raises
     ------
     ImportFailedError
-        If the file is none of these, or was made for another kind or width.
+        If the file is none of these, or was made for another kind or width, or can't be opened.
     """
 
     def __init__(self, path: str | Path, kind: str, width: int) -> None:
         self.kind = kind
         self.width = check_width(width)
-        self._connection = sqlite3.connect(path, isolation_level=None)
+        self._path = path
+        try:
+            self._connection = sqlite3.connect(path, isolation_level=None)
+        except sqlite3.Error as error:
+            raise ImportFailedError(f"{path} can't be opened: {error}") from None
         try:
             self._connection.execute("PRAGMA synchronous = FULL")
             with self._transaction() as run:
@@ -105,8 +109,15 @@ class ImportState:
         Raises
         ------
         ImportFailedError
-            If the source's position is not ``start``: somebody else took it in meanwhile.
+            If the source's position is not ``start``: somebody else took it in meanwhile. If a word
+            does not fit in the width; if the file can't be written.
         """
+        for key, word in words.items():
+            if word >> self.width:
+                raise ImportFailedError(
+                    f"{name} gives {key!r} the word {word:#x}, which does not fit in {self.width} "
+                    "bits: name a greater width"
+                )
         with self._transaction() as run:
             before = self.source(name)
             position = 0 if before is None else before.position
@@ -160,10 +171,15 @@ class ImportState:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        self._connection.execute("BEGIN IMMEDIATE")
         try:
-            yield self._connection
-        except BaseException:
-            self._connection.rollback()
-            raise
-        self._connection.commit()
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+            except BaseException:
+                self._connection.rollback()
+                raise
+            self._connection.commit()
+        except sqlite3.OperationalError as error:
+            raise ImportFailedError(
+                f"{self._path} can't be written: {error}; what was committed before is as it was"
+            ) from error
