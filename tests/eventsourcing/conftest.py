@@ -1,14 +1,18 @@
-"""Fixtures of the event-sourcing tests: databases and applications."""
+"""Fixtures of the event-sourcing tests: databases, applications and imports."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from atomik_fpga.eventsourcing.importing import ImportState, RowSource, import_log, verify_import
+
 from .accounts import Accounts
+from .logs import Take
 from .postgres_server import PostgresServer, postgres_server
 
 #: The server of the tests is started the way POSIX has it.
@@ -52,3 +56,22 @@ def make_app(database: dict[str, str]) -> Iterator[Callable[..., Accounts]]:
     yield make
     for app in opened:
         app.close()
+
+
+@pytest.fixture
+def take(tmp_path: Path) -> Take:
+    """Return what imports a file into a state and verifies it."""
+
+    def take_in(
+        path: Path, kind: Any = "deltas", width: int = 64, **options: Any
+    ) -> dict[str, int]:
+        column = "delta" if kind == "deltas" else "state"
+        with (
+            ImportState(tmp_path / "state.db", kind, width) as state,
+            RowSource(path, kind, width, column=column, folder=tmp_path) as source,
+        ):
+            import_log([source], state, **options)
+            verify_import([source], state)
+            return state.words()
+
+    return take_in
