@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from atomik_fpga import AtomikContext, connect
+from atomik_fpga import AtomikContext, ClosedError, connect
+from atomik_fpga.protocol import Op
 
 
 @pytest.mark.parametrize("wrong", [1.5, "x", b"x", None])
@@ -32,3 +33,34 @@ def test_an_address_that_is_no_integer_is_refused(call):
             getattr(connection, call)(*arguments)
         assert str(caught.value) == "Address must be an integer, not 1.5"
         assert connection.read(0) == 0
+
+
+@pytest.mark.parametrize("wrong", [1.5, "1"])
+@pytest.mark.parametrize("call", ["claim", "release"])
+def test_an_address_to_be_held_that_is_no_integer_is_refused(call, wrong):
+    with connect("sim://icebreaker?name=addresses") as connection:
+        with pytest.raises(TypeError) as caught:
+            getattr(connection, call)(wrong)
+        assert str(caught.value) == f"Address must be an integer, not {wrong!r}"
+
+
+@pytest.mark.parametrize("wrong", [Op.LOAD, Op.SWAP, Op.CLEAR, 9, "READ", None])
+def test_reading_many_is_refused_with_an_op_that_does_not_read_and_changes_nothing(wrong):
+    with connect("sim://icebreaker?name=ops") as connection:
+        connection.load(0, 6)
+        connection.accum(0, 3)
+        with pytest.raises(ValueError, match=r"^Op must be ") as caught:
+            connection.read_many(0, 2, wrong)
+        assert str(caught.value) == f"Op must be Op.READ or Op.PEEK, not {wrong!r}"
+        assert connection.read_many(0, 2, int(Op.PEEK)) == [5, 3, 0, 0]
+        connection.clear()
+
+
+def test_the_error_of_a_closed_connection_is_what_its_calls_raise():
+    connection = connect("sim://icebreaker?name=closed")
+    with connect("sim://icebreaker?name=closed"):
+        connection.close()
+        with pytest.raises(ClosedError) as caught:
+            connection.read(0)
+        assert type(connection.error) is ClosedError
+        assert str(connection.error) == str(caught.value)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Sequence
-from operator import index
 from typing import TYPE_CHECKING, Self, SupportsIndex
 
+from .bulk import to_integer
 from .errors import ClosedError
 from .protocol import Op
 from .shared import SharedConnection, share
@@ -104,7 +104,7 @@ class Connection:
     @property
     def error(self) -> AtomikError | None:
         """What every call raises from now on; None while all is well."""
-        return self._shared.error
+        return self._shared.error if self._open else self._closed()
 
     def link_clock(self) -> float:
         """Return the time in which the device runs, in seconds: a simulated board has its own."""
@@ -192,6 +192,11 @@ class Connection:
 
         These are the states or, with ``op=Op.PEEK``, state and accumulator of each. Each reply is
         of one instant; different replies are of different ones.
+
+        Raises
+        ------
+        ValueError
+            If ``op`` is neither `Op.READ` nor `Op.PEEK`.
         """
         return self._session().read_many(first, count, op)
 
@@ -240,7 +245,7 @@ class Connection:
         ValueError
             If it took no such address.
         """
-        number = index(address)
+        number = to_integer(address, "Address")
         if number not in self._addresses:
             raise ValueError(f"This connection to {self.url} has not taken address {address!r}")
         self._addresses.remove(number)
@@ -280,5 +285,8 @@ class Connection:
 
     def _session(self) -> SharedConnection:
         if not self._open:
-            raise ClosedError(f"The connection to {self.url} is closed: connect again")
+            raise self._closed()
         return self._shared
+
+    def _closed(self) -> ClosedError:
+        return ClosedError(f"The connection to {self.url} is closed: connect again")

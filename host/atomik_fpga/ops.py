@@ -232,8 +232,16 @@ class Ops(Channel):
 
         These are the states or, with ``op=Op.PEEK``, state and accumulator of each. Each reply is
         of one instant; different replies are of different ones.
+
+        Raises
+        ------
+        ValueError
+            If ``op`` is neither `Op.READ` nor `Op.PEEK`.
         """
         self._check_span(first, count)
+        if op not in (Op.READ, Op.PEEK):
+            raise ValueError(f"Op must be Op.READ or Op.PEEK, not {op!r}")
+        op = Op(op)
         step = self._step(op)
         end = first + count
         starts = range(first, end, step)

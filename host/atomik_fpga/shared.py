@@ -8,11 +8,11 @@ import os
 import sys
 from collections import deque
 from contextlib import suppress
-from operator import index
 from typing import SupportsIndex
 
 from .addresses import AddressBook
 from .banks import Banks
+from .bulk import to_integer
 from .discovery import OpenPorts, choose
 from .link import LinkStats, Session
 from .opening import open_session
@@ -174,7 +174,7 @@ class SharedConnection(Ops):
         ContextInUseError
             If it is taken.
         """
-        number = index(address)
+        number = to_integer(address, "Address")
         self.claim_run(range(number, number + 1))
         return number
 
