@@ -183,16 +183,23 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--level", choices=LEVELS, help="one level instead of both")
     parser.add_argument("--trials", type=_count, help="of each level, instead of 20,000 and 2,000")
     parser.add_argument("--seed", type=int, default=1, help="of all trials; 1 by default")
-    parser.add_argument("--trial", type=int, metavar="K", help="repeat one, and tell all frames")
+    parser.add_argument(
+        "--trial", type=_number, metavar="K", help="repeat one, and tell all frames"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     return parser
 
 
 def _count(text: str) -> int:
-    count = int(text)
-    if count < 1:
-        raise argparse.ArgumentTypeError(f"{count} is no number of trials")
-    return count
+    if not _number(text):
+        raise argparse.ArgumentTypeError("there must be at least one trial, not 0")
+    return int(text)
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()):
+        raise argparse.ArgumentTypeError(f"must be a number from 0 up, not {text!r}")
+    return int(text)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -151,11 +151,23 @@ def test_one_trial_is_told_in_words(capsys: pytest.CaptureFixture[str]) -> None:
     assert err.rstrip().endswith("outcome: repaired")
 
 
-@pytest.mark.parametrize("arguments", [["--trial", "1"], ["--trials", "0"], ["--level", "moon"]])
-def test_bad_arguments_are_refused(arguments: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--trial", "1"], "--trial needs --level: a trial has one"),
+        (["--trials", "0"], "argument --trials: there must be at least one trial, not 0"),
+        (["--trials", "x"], "argument --trials: must be a number from 0 up, not 'x'"),
+        (["--trial", "-1"], "argument --trial: must be a number from 0 up, not '-1'"),
+        (["--level", "moon"], "argument --level: invalid choice: 'moon'"),
+    ],
+)
+def test_bad_arguments_are_refused(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as caught:
         link_faults.main(arguments)
     assert caught.value.code == 2
+    assert f"error: {message}" in capsys.readouterr().err
 
 
 def test_the_gateware_of_the_trials_has_as_many_contexts_as_the_model() -> None:
