@@ -123,6 +123,15 @@ class NewNumbers(Engine):
                 self._backlog.append(Payload(content[SEQ_BYTES:-CRC_BYTES], 0))
 
 
+class NeverAsks(Engine):
+    """Does not ask by INFO why nothing is answered, so that a reset is a lost link to it."""
+
+    def output(self, now: float, *, deaf: bool = False) -> bytes:
+        self._expire(now)
+        self._probe_wanted = False
+        return super().output(now, deaf=True)
+
+
 @contextmanager
 def narrow_sequence(modulus: int) -> Iterator[None]:
     """Let sequence numbers of driver and model wrap early, for a window of 128 frames."""
@@ -145,4 +154,5 @@ MODELS: dict[str, type[DeviceModel]] = {
 DRIVERS: dict[str, type[Engine]] = {
     "ack releases the reply frame": AckReleasesReply,
     "what is sent again has new numbers": NewNumbers,
+    "never asks by INFO": NeverAsks,
 }

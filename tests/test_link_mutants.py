@@ -26,6 +26,7 @@ MODEL_TRIALS = {
     "error not latched": ("error status in a lost ack", 5),
     "ack releases the reply frame": ("flip, heavy", 5),
     "what is sent again has new numbers": ("lost ACK", 5),
+    "never asks by INFO": ("device reset, mid-frame", 3),
 }
 #: The one trial of the gateware, which takes seconds without a compiler.
 GATEWARE_TRIALS = {
