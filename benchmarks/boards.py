@@ -104,7 +104,7 @@ def table(sweep: Sweep) -> str:
         if entry is None:
             continue
         if not entry.built:
-            lines.append(f"| `{name}` | {board.part} | does not fit | | | | |")
+            lines.append(f"| `{name}` | {board.part} | {entry.outcome} | | | | |")
             continue
         logic, ram = _cells(board)
         lines.append(

@@ -39,6 +39,13 @@ class Entry:
     seconds: float
     problem: str
 
+    @property
+    def outcome(self) -> str:
+        """What became of it, in words."""
+        if self.built:
+            return "built"
+        return "does not fit" if "does not fit" in self.problem else "not built"
+
     def as_dict(self) -> dict[str, Any]:
         """Return the entry as JSON has it."""
         return asdict(self)

@@ -28,6 +28,7 @@ def sweep(monkeypatch: pytest.MonkeyPatch) -> None:
         {
             "icebreaker": Entry(True, 12_000_000, 31_460_000, cells, 41.5, ""),
             "icestick": Entry(False, 0, 0, {}, 20.0, "This does not fit."),
+            "icesugar": Entry(False, 0, 0, {}, 20.0, "Clock 'clk' reaches only 9 MHz"),
         },
     )
     monkeypatch.setattr(atomik_boards.sweep, "load_sweep", lambda: made)
@@ -42,6 +43,7 @@ def test_boards_are_a_line_each_with_what_the_sweep_made_of_them(run: Run, sweep
         "icebreaker iCE40UP5K-SG48 256 x 64 1000000 to 6000000 12 / 31.5 50% 10%"
     )
     assert lines["icestick"].endswith("does not fit")
+    assert lines["icesugar"].endswith("not built")
     assert lines["ulx3s-85f"].endswith("not in the sweep")
     assert out.splitlines()[-1] == (
         "Clock: needed, and reached by place and route; 0.1.0, 2026-11."

@@ -61,7 +61,7 @@ def _result(board: Board, sweep: Sweep) -> tuple[str, str, str]:
     if entry is None:
         return "not in the sweep", "", ""
     if not entry.built:
-        return "does not fit", "", ""
+        return entry.outcome, "", ""
     logic, ram = (
         next((it for kind, it in entry.utilization.items() if kind in kinds), None)
         for kinds in (_LOGIC, _RAM)
