@@ -1,17 +1,18 @@
 """Every board, built with its defaults: ``python -m benchmarks.boards [--json] [--only NAME] …``.
 
 What was built before comes from the cache, so a sweep that was interrupted goes on where it was;
-its time is then that of the record, if it has one.
+its time is then that of the record, if it has one. ``--fresh`` builds everything anew.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,12 +47,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--record", action="store_true", help="keep the result, and write the table of the docs"
     )
+    parser.add_argument("--fresh", action="store_true", help="take nothing from the cache")
     parser.add_argument("--recorded", action="store_true", help="run nothing, show the record")
     options = parser.parse_args(arguments)
     sweep = load_sweep()
     names = options.only or list(BOARDS)
     if not options.recorded:
-        fresh = _run(names, options.jobs, sweep, options.record)
+        fresh = _run(names, options.jobs, sweep, record=options.record, fresh=options.fresh)
         sweep = (
             fresh if options.record else replace(fresh, boards={n: fresh.boards[n] for n in names})
         )
@@ -109,7 +111,7 @@ def table(sweep: Sweep) -> str:
         logic, ram = _cells(board)
         lines.append(
             f"| `{name}` | {board.part} | {entry.wanted_hz / 1e6:g} | {entry.reached_hz / 1e6:.1f} "
-            f"| {_used(entry, logic)} | {_used(entry, ram)} | {entry.seconds:.0f} |"
+            f"| {_used(entry, logic)} | {_used(entry, ram)} | {_time(entry)} |"
         )
     tools = ", ".join(f"{name} {version}" for name, version in sorted(sweep.tools.items()))
     lines += ["", f"atomik-fpga {sweep.version}, {sweep.date}; {tools}; {sweep.machine}."]
@@ -142,13 +144,17 @@ def _cells(board: Board) -> tuple[str, str]:
     return "TRELLIS_COMB", "DP16KD"
 
 
+def _time(entry: Entry) -> str:
+    return f"{entry.seconds:.0f}" if entry.seconds else "cached"
+
+
 def _used(entry: Entry, kind: str) -> str:
     cells = entry.utilization[kind]
     share = cells["used"] / cells["available"]
     return f"{cells['used']:,} of {cells['available']:,}, {share:.0%}"
 
 
-def _run(names: Sequence[str], jobs: int, sweep: Sweep, record: bool) -> Sweep:
+def _run(names: Sequence[str], jobs: int, sweep: Sweep, *, record: bool, fresh: bool) -> Sweep:
     """Build the boards, and keep each result as soon as it is there."""
     versions: dict[str, str] = {}
     for family in Family:
@@ -161,37 +167,55 @@ def _run(names: Sequence[str], jobs: int, sweep: Sweep, record: bool) -> Sweep:
         tools=versions,
     )
     boards = dict(sweep.boards)
-    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(jobs) as pool:
-        runs = []
-        for name in names:
-            before = sweep.boards.get(name)
-            runs.append((name, pool.submit(_build, name, Path(folder, name), before)))
-        for name, run in runs:
-            boards[name] = run.result()
-            print(f"{name}: {_said(boards[name])}", file=sys.stderr, flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        tasks = [(name, Path(folder, name), sweep.boards.get(name), fresh) for name in names]
+        for name, entry in _results(tasks, jobs):
+            boards[name] = entry
+            print(f"{name}: {_said(entry)}", file=sys.stderr, flush=True)
             if record:
                 _save(replace(sweep, boards=boards))
     return replace(sweep, boards={name: boards[name] for name in BOARDS if name in boards})
 
 
-def _build(name: str, folder: Path, before: Entry | None) -> Entry:
+_Task = tuple[str, Path, Entry | None, bool]
+
+
+def _results(tasks: Sequence[_Task], jobs: int) -> Iterator[tuple[str, Entry]]:
+    """Yield each board with its entry, in processes of their own if there are several at once."""
+    if jobs == 1:
+        yield from map(_build, tasks)
+        return
+    with ProcessPoolExecutor(jobs) as pool:
+        for future in as_completed([pool.submit(_build, task) for task in tasks]):
+            yield future.result()
+
+
+def _build(task: _Task) -> tuple[str, Entry]:
     """Build a board; one that came from the cache keeps the time of when it was built."""
+    name, folder, before, fresh = task
+    began = _processor_seconds()
     try:
-        result = build_board(name, out=folder)
+        result = build_board(name, out=folder, cached=not fresh)
     except (FitError, TimingError) as error:
-        return Entry(False, 0, 0, {}, 0.0, str(error).splitlines()[0])
+        return name, Entry(False, 0, 0, {}, 0.0, str(error).splitlines()[0])
     (clock,) = result.manifest["clocks"].values()
     utilization: Mapping[str, Mapping[str, int]] = result.manifest["utilization"]
-    seconds = round(result.seconds, 1)
-    if result.cached and before is not None and before.built:
-        seconds = before.seconds
-    return Entry(True, clock["wanted_hz"], clock["reached_hz"], utilization, seconds, "")
+    seconds = round(_processor_seconds() - began, 1)
+    if result.cached:
+        seconds = before.seconds if before is not None else 0.0
+    return name, Entry(True, clock["wanted_hz"], clock["reached_hz"], utilization, seconds, "")
+
+
+def _processor_seconds() -> float:
+    """Return the time that processors spent on this process, and on the tools that it ran."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
 def _said(entry: Entry) -> str:
     if not entry.built:
         return f"NOT BUILT: {entry.problem}"
-    return f"{entry.reached_hz / 1e6:.1f} MHz of {entry.wanted_hz / 1e6:g}, {entry.seconds:.0f} s"
+    return f"{entry.reached_hz / 1e6:.1f} MHz of {entry.wanted_hz / 1e6:g}, {_time(entry)} s"
 
 
 def _save(sweep: Sweep) -> None:

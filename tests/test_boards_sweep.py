@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import runpy
@@ -77,20 +78,22 @@ def test_the_page_has_the_tables_of_catalog_and_record() -> None:
 def built(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Replace the builds by ones that return at once, and the files by some of the test's own."""
 
-    def build_board(name: str, *, out: Path) -> Any:
+    def build_board(name: str, *, out: Path, cached: bool) -> Any:
         if name == "icestick":
             raise FitError("This does not fit.\nIndeed.")
         if name == "icesugar":
             raise BuildError("yosys failed")
         clocks = {"clk": {"wanted_hz": 12_000_000, "reached_hz": 30_000_000}}
         manifest = {"clocks": clocks, "utilization": CELLS}
-        return SimpleNamespace(manifest=manifest, seconds=77.0, cached=name == "icebreaker")
+        return SimpleNamespace(manifest=manifest, cached=cached and name != "upduino-v3")
 
     page = tmp_path / "boards.md"
     marks = "<!-- table: {} -->\n\n<!-- end of table -->\n"
     page.write_text(marks.format("wiring") + marks.format("boards"))
     monkeypatch.setattr(benchmarks.boards, "build_board", build_board)
     monkeypatch.setattr(benchmarks.boards, "load_sweep", lambda: SWEEP)
+    clock = itertools.count(100.0, 77.0)
+    monkeypatch.setattr(benchmarks.boards, "_processor_seconds", lambda: next(clock))
     monkeypatch.setattr(benchmarks.boards, "_RECORD", tmp_path / "sweep.json")
     monkeypatch.setattr(benchmarks.boards, "_PAGE", page)
     return tmp_path
@@ -100,7 +103,7 @@ def test_a_sweep_is_recorded_board_by_board(
     built: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = ["--only", "icebreaker", "--only", "upduino-v3", "--only", "icestick", "--record"]
-    assert main([*command, "--json"]) == 4
+    assert main([*command, "--jobs=1", "--json"]) == 4
 
     printed = json.loads(capsys.readouterr().out)["records"]
     assert [record["met"] for record in printed] == [True, True, False]
@@ -114,9 +117,13 @@ def test_a_sweep_is_recorded_board_by_board(
     assert boards["icestick"]["problem"] == "This does not fit."
     assert "| `upduino-v3` | iCE40UP5K-SG48 | 12 | 30.0 |" in (built / "boards.md").read_text()
 
+    assert main(["--only", "icebreaker", "--record", "--jobs=1", "--fresh"]) == 0
+    boards = json.loads((built / "sweep.json").read_text())["boards"]
+    assert boards["icebreaker"]["seconds"] == 77.0
+
 
 def test_without_record_nothing_is_written(built: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--only", "upduino-v3"]) == 0
+    assert main(["--only", "upduino-v3", "--jobs=1"]) == 0
     assert main(["--recorded", "--only", "icebreaker"]) == 0
     assert "icebreaker_clock" in capsys.readouterr().out
     assert [path.name for path in built.iterdir()] == ["boards.md"]
@@ -124,7 +131,7 @@ def test_without_record_nothing_is_written(built: Path, capsys: pytest.CaptureFi
 
 def test_a_tool_that_fails_ends_the_sweep(built: Path) -> None:
     with pytest.raises(BuildError, match=r"^yosys failed$"):
-        main(["--only", "icesugar", "--record"])
+        main(["--only", "icesugar", "--record", "--jobs=1"])
 
 
 def test_a_board_of_ones_own_is_built_by_what_the_page_says(

@@ -27,7 +27,7 @@ class Entry:
     utilization : mapping of str to mapping
         ``used`` and ``available`` cells by place and route's name of the kind.
     seconds : float
-        That the build took.
+        Of the processor that the build took; 0 if it came from the cache.
     problem : str
         Why it was not built.
     """
