@@ -77,7 +77,7 @@ class Banks:
         if not info.features & FEATURE_BANKS:
             raise BanksError(
                 f"The device at {ops.url} has no banks: build one with `atomik build ulx3s-25f "
-                "--lanes 128`, or simulate one with sim://?lanes=16"
+                "--lanes 64`, or simulate one with sim://?lanes=16"
             )
         self._ops = ops
         self._info = info
