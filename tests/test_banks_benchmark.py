@@ -35,6 +35,6 @@ def test_a_state_that_is_wrong_is_a_target_missed(computed, monkeypatch, capsys)
 
 def test_a_device_without_banks_is_an_error(capsys):
     with pytest.raises(SystemExit) as ended:
-        main(["--port", "sim://?contexts=2"])
+        main(["--port", "sim://?contexts=2&engine=amaranth"])
     assert ended.value.code == 1
     assert "has no banks" in capsys.readouterr().err

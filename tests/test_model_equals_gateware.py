@@ -101,7 +101,7 @@ def test_any_frames_one_after_the_other(width, depth, slots, seed):
     kinds = set()
 
     async def script(ctx):
-        for _ in range(70):
+        for _ in range(40):
             frame = traffic.frame()
             errors = traffic.errors(frame)
             expected = model.receive(frame, errors)

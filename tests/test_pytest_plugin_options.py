@@ -132,7 +132,7 @@ def test_options_have_a_url_that_names_them(options: BoardOptions, url: str) -> 
 
 
 def test_a_board_that_its_options_do_not_name_alone_is_refused() -> None:
-    with BoardPool().board(BoardOptions(contexts=1, width=1)) as board:
+    with BoardPool().board(BoardOptions(contexts=1, width=1, engine="amaranth")) as board:
         assert board.simulation is not None
         with pytest.raises(ValueError, match=r"can't name this board: give it a name of its own$"):
             enter_board(board.simulation)

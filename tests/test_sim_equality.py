@@ -124,8 +124,10 @@ def stimulus_and_pins(width: int) -> tuple[list[int], int, list[tuple[int, ...]]
     return levels, reset_at, expected
 
 
-@pytest.mark.parametrize("run", [by_scheduler, by_cxxrtl])
-@pytest.mark.parametrize("width", [1, 7, 65])
+@pytest.mark.parametrize(
+    ("width", "run"),
+    [(1, by_scheduler), (7, by_scheduler), (7, by_cxxrtl), (65, by_scheduler), (65, by_cxxrtl)],
+)
 def test_each_clock_ends_as_on_amaranths_own_simulator(width: int, run: Run) -> None:
     levels, reset_at, expected = stimulus_and_pins(width)
     assert run(BoardOptions(contexts=3, width=width), levels, reset_at) == expected

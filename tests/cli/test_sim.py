@@ -19,6 +19,9 @@ from .bench import Run
 
 DEADLINE = 120
 
+#: Nothing is compiled where the board does nothing.
+QUICK = ("--engine", "amaranth")
+
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
@@ -65,17 +68,15 @@ def test_sim_on_a_remote_address_warns_that_there_is_no_authentication(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("atomik_sim.server.BoardServer.wait", interrupted)
-    code, out, err = run(
-        "sim", "--listen", "0.0.0.0:0", "--allow-remote", "--contexts", "3", "--no-pty"
-    )
+    code, out, err = run("sim", "--listen", "0.0.0.0:0", "--allow-remote", "--no-pty", *QUICK)
     assert code == 0
     assert re.fullmatch(r"ATOMIK_PORT=socket://0\.0\.0\.0:\d+\n", out)
-    assert "simulated icebreaker: 3 contexts of 64 bits, 3,000,000 baud; Ctrl-C ends it\n" in err
+    assert "simulated icebreaker: 16 contexts of 64 bits, 3,000,000 baud; Ctrl-C ends it\n" in err
     assert "without authentication" in caplog.text
 
 
 def test_sim_says_when_waves_can_not_be_written(run: Run, tmp_path: Path) -> None:
-    code, out, err = run("sim", "--vcd", str(tmp_path / "missing" / "board.vcd"))
+    code, out, err = run("sim", *QUICK, "--vcd", str(tmp_path / "missing" / "board.vcd"))
     assert (code, out) == (3, "")
     assert err.splitlines()[-1].startswith("atomik: can't write waves: [Errno 2] ")
 
