@@ -238,6 +238,10 @@ def test_what_can_not_be_undone_is_refused(make_app: MakeApp) -> None:
         app.undo(account.id, 1)
     with pytest.raises(NoStateError, match="has no state of version 9"):
         app.undo(account.id, 9)
+    with pytest.raises(ValueError, match="Version must be a positive integer, not 0"):
+        app.undo(account.id, 0)
+    with pytest.raises(TypeError, match="Version must be a positive integer, not '2'"):
+        app.undo(account.id, "2")  # type: ignore[arg-type]
     assert app.verify(account.id) == 3
 
 

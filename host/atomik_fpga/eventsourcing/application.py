@@ -12,6 +12,7 @@ from eventsourcing.persistence import Recording
 from eventsourcing.system import Leader, ProcessApplication
 from eventsourcing.utils import EnvType
 
+from ..words import check_positive
 from . import checks
 from .aggregate import HybridAggregate
 from .errors import DriftError, NoStateError
@@ -117,11 +118,12 @@ class HybridStates(Application[UUID]):
         ------
         CounterError, OverlapError
             As `atomik_fpga.eventsourcing.undo` does. Nothing has changed then.
-        ValueError
-            For the version that created the aggregate.
+        TypeError, ValueError
+            If ``version`` is no positive integer; is the one that created the aggregate.
         NoStateError
             If there is no such version.
         """
+        version = check_positive("Version", version)
         row = self.states.row(aggregate_id, version)
         if version == HybridAggregate.INITIAL_VERSION:
             raise ValueError(f"Version {version} created the aggregate: that can't be undone")
@@ -142,6 +144,8 @@ class HybridStates(Application[UUID]):
 
     def checkpoint(self, aggregate_id: UUID) -> StateRow:
         """Start a new epoch on the context from its state, store and return that as a row.
+
+        A second one of the same version starts an epoch too, and stores nothing more.
 
         Raises
         ------
