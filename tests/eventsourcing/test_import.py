@@ -118,6 +118,34 @@ def test_several_sources_add_up(tmp_path: Path) -> None:
             source.close()
 
 
+def test_of_several_sources_the_later_one_has_the_last_state_whenever_they_grew(
+    tmp_path: Path,
+) -> None:
+    monday, tuesday = tmp_path / "monday.csv", tmp_path / "tuesday.csv"
+    write(monday, [("a", 1), ("b", 1)], "state")
+    write(tuesday, [("b", 2), ("c", 2)], "state")
+    with ImportState(tmp_path / "state.db", "states", 64) as state:
+
+        def take_both() -> dict[str, int]:
+            sources = [
+                RowSource(path, "states", 64, column="state", folder=tmp_path)
+                for path in (monday, tuesday)
+            ]
+            import_log(sources, state)
+            verify_import(sources, state)
+            for source in sources:
+                source.close()
+            return state.words()
+
+        assert take_both() == {"a": 1, "b": 2, "c": 2}
+        with monday.open("a") as file:
+            file.write("a,3\nb,3\nd,3\n")
+        assert take_both() == {"a": 3, "b": 2, "c": 2, "d": 3}
+        with tuesday.open("a") as file:
+            file.write("a,4\n")
+        assert take_both() == {"a": 4, "b": 2, "c": 2, "d": 3}
+
+
 def test_two_imports_at_a_time_count_nothing_twice(tmp_path: Path) -> None:
     path = write(tmp_path / "log.parquet", random_rows(100, 3))
     with (

@@ -22,7 +22,11 @@ CREATE TABLE IF NOT EXISTS sources (
     position INTEGER NOT NULL,
     identity TEXT NOT NULL
 );
-CREATE TABLE IF NOT EXISTS words (key TEXT PRIMARY KEY, word BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS words (
+    key TEXT PRIMARY KEY,
+    word BLOB NOT NULL,
+    source INTEGER NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS addresses (key TEXT PRIMARY KEY, address INTEGER NOT NULL UNIQUE)
     WITHOUT ROWID;
 """
@@ -104,7 +108,8 @@ class ImportState:
     def commit(self, name: str, start: int, record: SourceRecord, words: Mapping[str, int]) -> None:
         """Take a part of a source in, all of it or nothing: its words and the position behind it.
 
-        Words of deltas are XORed into those that are there; others take their place.
+        Words of deltas are XORed into those that are there. Others take the place of those from
+        the same source or an earlier one: what an earlier one has grown by since is not later.
 
         Raises
         ------
@@ -128,17 +133,20 @@ class ImportState:
                 )
             if self.kind == "deltas":
                 words = {key: word ^ self._word(run, key) for key, word in words.items()}
-            size = (self.width + 7) // 8
-            run.executemany(
-                "INSERT INTO words VALUES (?, ?)"
-                " ON CONFLICT (key) DO UPDATE SET word = excluded.word",
-                [(key, word.to_bytes(size, "big")) for key, word in words.items()],
-            )
             run.execute(
                 "INSERT INTO sources (name, position, identity) VALUES (?, ?, ?)"
                 " ON CONFLICT (name) DO UPDATE"
                 " SET position = excluded.position, identity = excluded.identity",
                 (name, *record),
+            )
+            found = run.execute("SELECT number FROM sources WHERE name = ?", (name,)).fetchone()
+            number = 0 if self.kind == "deltas" else int(found[0])
+            size = (self.width + 7) // 8
+            run.executemany(
+                "INSERT INTO words VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE"
+                " SET word = excluded.word, source = excluded.source"
+                " WHERE excluded.source >= words.source",
+                [(key, word.to_bytes(size, "big"), number) for key, word in words.items()],
             )
 
     def store_addresses(self, addresses: Mapping[str, int]) -> None:
