@@ -21,6 +21,7 @@ from atomik_sim.model import DeviceModel
 
 from .events import EVENTS
 from .fault_classes import CLASSES, run_trial
+from .mutants import narrow_sequence
 from .trials import REPAIRED, REPORTED, UNDISTURBED, Outcome, Trial
 from .virtual_line import VirtualLine
 
@@ -123,6 +124,27 @@ def test_more_frames_than_the_sequence_space_act_in_order():
     assert line.device.next == 301
     assert line.device.state(0) == 0x55
     assert engine.stats.retransmissions == 0
+
+
+@pytest.mark.parametrize(("replies", "error"), [(False, LinkLostError), (True, SessionLostError)])
+def test_a_kept_reply_of_the_same_number_is_an_error_and_never_an_answer(replies, error):
+    line = make_line(delay=0.0)
+    # Numbers come again after 256 frames instead of 65,536.
+    with narrow_sequence(256):
+        engine = line.connect()
+        ask(line, Op.READ)
+        for _ in range(255):
+            engine.submit(empty())
+        line.settle()
+        last = FrameBuilder(line.device.info).reply(Op.READ, 0, 1)[0] if replies else load(0, 1)
+        engine.submit(last)
+        line.inject("lose:1@host")
+        line.run_for(0.01)
+        line.inject("")
+        with pytest.raises(error, match="unknown: connect again and reload it"):
+            line.settle()
+    assert last.reply is None or last.reply.words is None
+    assert line.device.opcount == 2
 
 
 def test_a_lost_swap_reply_gives_the_same_value_and_swaps_once():
