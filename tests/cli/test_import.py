@@ -127,6 +127,9 @@ def test_events_of_an_application(
     assert code == 2
     assert "has no attribute 'NONE'" in err
     assert run("import", "shop.db", "--kind", "events", "--state", "s.db")[0] == 2
+    chosen = ("--layout", fields, "--aggregate", "shop_of_test:Till", "--state", "chosen.db")
+    code, out, err = run(*command.split(), *chosen)
+    assert (code, err, json.loads(out)["keys"]) == (0, "", 1)
     # The same log however its path is written.
     code, out, err = run(*command.replace("shop.db", "./shop.db").split(), "--layout", fields)
     assert (code, err, json.loads(out)["taken"]) == (0, "", 0)
@@ -134,6 +137,7 @@ def test_events_of_an_application(
         ("--application shop_of_test:FIELDS", "shop_of_test:FIELDS is no application of the event"),
         ("--application shop_of_test:Till", "shop_of_test:Till is no application of the event"),
         ("--layout shop_of_test:Shop", "shop_of_test:Shop is no Layout"),
+        ("--aggregate shop_of_test:FIELDS", "shop_of_test:FIELDS is no class of aggregates"),
     ):
         code, _, err = run(*command.split(), "--layout", fields, *options.split())
         assert code == 2

@@ -228,6 +228,36 @@ def test_a_word_wider_than_the_state_is_refused(
     source.close()
 
 
+class Note(Aggregate):
+    """Another aggregate in the same log."""
+
+    @event("Written")
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+def test_of_a_log_with_several_kinds_of_aggregates_one_can_be_chosen(
+    tmp_path: Path, tills: tuple[dict[str, str], dict[str, int]]
+) -> None:
+    env, expected = tills
+    app = Tills(env)
+    app.save(Note("one"), Note("two"))
+    everything = EventSource(app, "tills", FIELDS)
+    chosen = EventSource(app, "tills", FIELDS, aggregate=Till)
+    with ImportState(tmp_path / "state.db", "events", 64) as state:
+        with pytest.raises(ImportFailedError, match=r"Note has no attribute cents, .* or choose"):
+            import_log([everything], state)
+        assert import_log([chosen], state, chunk=4) == 21
+        assert verify_import([chosen], state) == 3
+        assert state.words() == expected
+        for other in (everything, EventSource(app, "tills", FIELDS, aggregate=Note)):
+            with pytest.raises(ImportFailedError, match=r"with aggregates of .*:Till only: choose"):
+                import_log([other], state)
+    with pytest.raises(TypeError, match="Aggregate must be a class, not 'Till'"):
+        EventSource(app, "tills", FIELDS, aggregate="Till")  # type: ignore[arg-type]
+    app.close()
+
+
 def test_hybrid_aggregates_need_no_layout(tmp_path: Path) -> None:
     app = Accounts({"SQLITE_DBNAME": str(tmp_path / "accounts.db")})
     account = Account("ann")

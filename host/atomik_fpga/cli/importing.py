@@ -67,6 +67,11 @@ _COLUMNS: Final = {"deltas": "delta", "states": "state"}
     help="With events: a Layout whose fields are attributes of the aggregates.",
 )
 @click.option(
+    "--aggregate",
+    metavar="MODULE:CLASS",
+    help="With events: take aggregates of this class in, and no others.",
+)
+@click.option(
     "--map",
     "map_path",
     metavar="FILE",
@@ -101,6 +106,7 @@ def import_log(
     column: str | None,
     application: str | None,
     layout: str | None,
+    aggregate: str | None,
     map_path: Path | None,
     width: int,
     chunk: int | None,
@@ -135,7 +141,7 @@ def import_log(
             for name in sources:
                 source: RowSource | EventSource
                 if kind == "events" and application is not None:
-                    source = _events(name, application, layout)
+                    source = _events(name, application, layout, aggregate)
                 else:
                     source = _rows(name, kind, key, column, width, state_path.resolve().parent)
                 stack.callback(source.close)
@@ -203,7 +209,7 @@ def _rows(
     )
 
 
-def _events(name: str, application: str, layout: str | None) -> EventSource:
+def _events(name: str, application: str, layout: str | None, aggregate: str | None) -> EventSource:
     from ..eventsourcing.application import HybridStates
     from ..eventsourcing.importing import EventSource, is_application
     from ..eventsourcing.layout import Layout
@@ -214,6 +220,9 @@ def _events(name: str, application: str, layout: str | None) -> EventSource:
     fields = None if layout is None else _named(layout, "--layout")
     if fields is not None and not isinstance(fields, Layout):
         raise click.BadParameter(f"{layout} is no Layout.")
+    chosen = None if aggregate is None else _named(aggregate, "--aggregate")
+    if chosen is not None and not isinstance(chosen, type):
+        raise click.BadParameter(f"{aggregate} is no class of aggregates.")
     env: dict[str, str] = {}
     if name != "-":
         if not Path(name).is_file():
@@ -226,7 +235,7 @@ def _events(name: str, application: str, layout: str | None) -> EventSource:
             "SQLITE_DBNAME": name,
             "CREATE_TABLE": "no",
         }
-    return EventSource(made(env), f"{name}:{application}", fields)
+    return EventSource(made(env), f"{name}:{application}", fields, aggregate=chosen)
 
 
 def _check_log(path: str) -> None:

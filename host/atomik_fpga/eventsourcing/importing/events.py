@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeGuard
 from uuid import UUID
 
@@ -44,6 +44,13 @@ class EventSource:
     layout : Layout or None
         Where the attributes of aggregates are in the word, by their names; `HybridAggregate` needs
         none.
+    aggregate : type or None
+        The class of aggregates that are taken in, others being left out; ``None`` takes all.
+
+    Raises
+    ------
+    TypeError
+        If ``aggregate`` is no class.
     """
 
     kind = "events"
@@ -51,10 +58,18 @@ class EventSource:
     portion = 1 << 14
 
     def __init__(
-        self, application: Application[UUID], name: str, layout: Layout | None = None
+        self,
+        application: Application[UUID],
+        name: str,
+        layout: Layout | None = None,
+        *,
+        aggregate: type | None = None,
     ) -> None:
+        if aggregate is not None and not isinstance(aggregate, type):
+            raise TypeError(f"Aggregate must be a class, not {aggregate!r}")
         self._application = application
         self._layout = layout
+        self._chosen = aggregate
         self.name = name
         self._total = int(application.recorder.max_notification_id() or 0)
         # With their versions, from the least recently used one on.
@@ -69,26 +84,35 @@ class EventSource:
 
     def identity(self) -> str:
         """Return by what the log is known again: its first event, and the layouts seen so far."""
-        return json.dumps({"first": self._first(), "layouts": self._layouts})
+        parts = {"first": self._first(), "chosen": self._choice(), "layouts": self._layouts}
+        return json.dumps(parts)
 
     def had_identity(self, identity: str) -> bool:
         """Return whether this log begins as the one that had an identity."""
         return bool(json.loads(identity)["first"] == self._first())
 
     def check_identity(self, identity: str) -> None:
-        """Raise unless this log begins as the one with this identity, and has its layouts.
+        """Raise unless this log begins as the one with this identity, and is read in the same way.
 
         Raises
         ------
         ImportFailedError
-            If it does not. For a layout the message names the difference.
+            If it does not, or other aggregates were chosen, or layouts are others: the message
+            names the difference.
         """
         if not self.had_identity(identity):
             raise ImportFailedError(
                 f"{self.name} is not the log that it was when a part of it was imported: import "
                 "the new one into another state"
             )
-        layouts: dict[str, str] = json.loads(identity)["layouts"]
+        before = json.loads(identity)
+        if before["chosen"] != self._choice():
+            which = f"aggregates of {before['chosen']} only" if before["chosen"] else "all of it"
+            raise ImportFailedError(
+                f"{self.name} was imported with {which}: choose the same, or import it into "
+                "another state"
+            )
+        layouts: dict[str, str] = before["layouts"]
         for topic, description in layouts.items():
             if topic != _NAMED and self._layout is not None:
                 raise ImportFailedError(
@@ -127,14 +151,17 @@ class EventSource:
             self._kept[key] = (version, aggregate)
             if len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
-        return {key: self._word(aggregate) for key, aggregate in changed.items()}
+        return self._words(changed)
 
     def recompute(self, stop: int) -> dict[str, int]:
         """Return the words of all aggregates, each replayed on its own from its first event."""
         versions = {
             each.originator_id: each.originator_version for each in self._notifications(0, stop)
         }
-        return {str(key): self._word(self._replay(key, each)) for key, each in versions.items()}
+        words: dict[str, int] = {}
+        for key, version in versions.items():
+            words |= self._words({str(key): self._replay(key, version)})
+        return words
 
     def close(self) -> None:
         """Close the application."""
@@ -164,6 +191,17 @@ class EventSource:
             yield from page
             start = page[-1].id
 
+    def _choice(self) -> str | None:
+        return None if self._chosen is None else get_topic(self._chosen)
+
+    def _words(self, aggregates: Mapping[str, Any]) -> dict[str, int]:
+        """Return the words of those aggregates that are taken in."""
+        return {
+            key: self._word(aggregate)
+            for key, aggregate in aggregates.items()
+            if self._chosen is None or isinstance(aggregate, self._chosen)
+        }
+
     def _word(self, aggregate: Any) -> int:
         if self._layout is None:
             if isinstance(aggregate, HybridAggregate):
@@ -171,13 +209,14 @@ class EventSource:
                 return aggregate.word()
             raise ImportFailedError(
                 f"{type(aggregate).__qualname__} has no layout: name one, whose fields are "
-                "attributes of it"
+                "attributes of it, or choose the aggregates that are taken in (--aggregate)"
             )
         self._layouts[_NAMED] = self._layout.description
         missing = [name for name in self._layout if not hasattr(aggregate, name)]
         if missing:
             raise ImportFailedError(
                 f"{type(aggregate).__qualname__} has no attribute {', '.join(missing)}, which the "
-                "layout names"
+                "layout names: name another one, or choose the aggregates that are taken in "
+                "(--aggregate)"
             )
         return self._layout.pack(**{name: getattr(aggregate, name) for name in self._layout})
