@@ -33,6 +33,12 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
         raise
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    # One more than processors: many tests wait, for a line or for another worker's compiler.
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "context_backend" in metafunc.fixturenames:
         quick = metafunc.definition.get_closest_marker("quick") is not None

@@ -89,7 +89,7 @@ def test_any_runs_of_the_link_give_the_bytes_of_the_model():
     async def script(ctx):
         await ctx.tick().repeat(4)
         executed = 0
-        for number in range(30):
+        for number in range(18):
             if number == 0 or model.fault:
                 bench.session = wire.Session(key=rng.getrandbits(32) | 1)
                 frame = bench.session.open()

@@ -370,7 +370,7 @@ def test_importing_the_simulated_board_does_not_import_amaranth() -> None:
 def test_a_process_ends_cleanly_while_its_board_is_at_work(end: str) -> None:
     result = python(
         "import serial, atomik_fpga\n"
-        "port = serial.serial_for_url('sim://?contexts=1&width=1', timeout=1)\n"
+        "port = serial.serial_for_url('sim://?contexts=2&width=8', timeout=1)\n"
         "port.write(bytes(3000))\n" + end + "print('done')\n"
     )
     # Compiling the gateware, which happens once a machine, is no complaint.

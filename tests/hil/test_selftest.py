@@ -24,7 +24,7 @@ def atomik_board_options(request: pytest.FixtureRequest) -> dict[str, Any]:
     """A simulated board has banks where they are tested; a real one is taken as it is."""
     step = request.node.callspec.params.get("step") if hasattr(request.node, "callspec") else None
     simulated = request.config.getoption("atomik_port") is None
-    return {"contexts": 2, "lanes": 4} if simulated and step is not None and step.needs else {}
+    return {"contexts": 2, "lanes": 6} if simulated and step is not None and step.needs else {}
 
 
 @pytest.fixture
