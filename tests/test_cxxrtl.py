@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import stat
 import sys
@@ -94,6 +95,15 @@ def test_a_cxx_that_is_not_there_is_no_compiler(
     with pytest.raises(NoCompilerError) as raised:
         find_compiler()
     assert str(raised.value) == "CXX='nothing --here' names no program on the path"
+
+
+def test_a_cxx_that_is_no_command_line_is_no_compiler(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXX", "g++ 'half")
+    with pytest.raises(NoCompilerError) as raised:
+        find_compiler()
+    assert str(raised.value) == 'CXX="g++ \'half" is no command line: No closing quotation'
 
 
 @unix
@@ -274,3 +284,28 @@ def test_without_a_folder_for_the_cache_the_notice_says_how_to_name_one(
     notice = caplog.records[-1].getMessage()
     assert notice.startswith(f"{SLOW}The cache in {file / 'cxxrtl'} can't be used (")
     assert notice.endswith("): set ATOMIK_CACHE to a folder that can be written")
+
+
+def test_a_library_that_can_not_be_loaded_is_named_with_what_to_set(
+    compiled: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, logger="atomik_sim")
+    assert make_engine(OPTIONS).name == "amaranth"
+    assert len(compiled) == 1
+    notice = caplog.records[-1].getMessage()
+    assert notice.startswith(f"{SLOW}the compiled gateware can't be loaded (")
+    assert notice.endswith(
+        "): set CXX to a compiler for this machine, or ATOMIK_CACHE to a folder from which "
+        "programs may run"
+    )
+
+
+def test_a_disk_that_is_full_is_no_reason_to_do_without_a_board(
+    compiled: list[str], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(build, "_compile", full)
+    assert make_engine(OPTIONS).name == "amaranth"
+    assert caplog.records[-1].getMessage() == f"{SLOW}[Errno 28] No space left on device"

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from .cxxrtl import library_of
+from .cxxrtl import BuildError, library_of
 from .options import BoardOptions
 from .pins import CHARACTER_BITS, LineError
 
@@ -35,7 +35,7 @@ class CxxrtlEngine:
     Raises
     ------
     NoCompilerError, BuildError, CacheError
-        If it can't be compiled here.
+        If it can't be compiled here, or what was compiled can't be loaded.
     ValueError
         If no device has these options.
     """
@@ -105,7 +105,13 @@ class CxxrtlEngine:
 
 @cache
 def _load(path: Path) -> Any:
-    library = ctypes.CDLL(str(path))
+    try:
+        library = ctypes.CDLL(str(path))
+    except OSError as error:
+        raise BuildError(
+            f"the compiled gateware can't be loaded ({error}): set CXX to a compiler for this "
+            "machine, or ATOMIK_CACHE to a folder from which programs may run"
+        ) from error
     board, size = ctypes.c_void_p, ctypes.c_size_t
     for name, result, *arguments in (
         ("create", board, ctypes.c_uint64, ctypes.c_uint64, ctypes.c_int),

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Protocol
 
-from atomik_fpga.cache import CacheError
 from atomik_fpga.errors import UnsupportedPortError
 
 from .options import BoardOptions
@@ -82,12 +81,12 @@ def make_engine(options: BoardOptions) -> Engine:
             'Install it with: pip install "atomik-fpga[sim]"'
         )
     if options.engine == "cxxrtl":
-        from .cxxrtl import BuildError, NoCompilerError
         from .cxxrtl_engine import CxxrtlEngine
 
         try:
             return CxxrtlEngine(options)
-        except (NoCompilerError, BuildError, CacheError) as error:
+        except OSError as error:
+            # No compiler, or one that fails; no place for what it makes, or a disk that is full.
             _log.warning(
                 "The simulated board runs on Amaranth's simulator, hundreds of times slower than "
                 "compiled gateware: %s",

@@ -54,11 +54,14 @@ def find_compiler() -> Compiler:
     Raises
     ------
     NoCompilerError
-        If there is none, or the one that ``CXX`` names does not run.
+        If there is none, or ``CXX`` is no command line or names one that does not run.
     """
     named = os.environ.get("CXX", "").strip()
     if named:
-        words = shlex.split(named, posix=os.name == "posix")
+        try:
+            words = shlex.split(named, posix=os.name == "posix")
+        except ValueError as error:
+            raise NoCompilerError(f"CXX={named!r} is no command line: {error}") from error
         program = shutil.which(words[0])
         if program is None:
             raise NoCompilerError(f"CXX={named!r} names no program on the path")
