@@ -324,6 +324,18 @@ def test_on_the_simulated_board_every_byte_is_ten_bits_on_a_pin(run: Run) -> Non
     assert tx >= 10 * result["link"]["bytes_received"]
 
 
+def test_a_board_that_is_gone_with_its_port_has_no_pins_to_compare_with(run: Run) -> None:
+    code, out, _ = run("demo", "--port", "sim://?fresh=1", "--events", "30", "--json")
+    result = json.loads(out)
+    assert (code, result["differences"], result["pin_bits"]) == (0, [], None)
+
+
+def test_an_empty_port_is_one_line_and_exit_code_1(run: Run) -> None:
+    code, out, err = run("demo", "--port", "")
+    assert (code, out) == (1, "")
+    assert err.startswith("atomik: no port: say --port /dev/ttyUSB1 (or COM6), or set ATOMIK_PORT")
+
+
 def test_the_variable_does_not_choose_the_board_that_the_demo_writes_to(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

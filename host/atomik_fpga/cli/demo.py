@@ -18,6 +18,7 @@ from .common import (
     json_option,
     port_options,
     print_json,
+    require_port,
     settings_of,
     verbosity_options,
     working,
@@ -84,6 +85,7 @@ def demo(
     from ..context import AtomikContext
 
     settings = settings_of(click_ctx)
+    port = require_port(port)
     defaulted = click_ctx.get_parameter_source("port") is ParameterSource.DEFAULT
     if defaulted and os.environ.get("ATOMIK_PORT"):
         settings.note("note: the demo writes, so it uses ATOMIK_PORT only when told: --port URL")
@@ -226,14 +228,16 @@ def _link(stats: LinkStats, pins: tuple[int, int] | None, report: Report) -> Non
 
 def _pin_bits(port: str) -> tuple[int, int] | None:
     """Return the bits on rx and tx of a simulated board of this process; None of any other one."""
-    import serial
-
     if not _simulated(port):
         return None
-    # The board outlives its port: opened again, it still has its counters.
-    with serial.serial_for_url(port) as device:
-        bits: tuple[int, int] | None = getattr(device, "pin_bits", None)
-    return bits
+    from atomik_sim import find_board
+
+    try:
+        status = find_board(port).status
+    except LookupError:
+        # A board of its own for each opening is gone with its port.
+        return None
+    return status.bits_to_device, status.bits_from_device
 
 
 def _conclude(report: Report, seconds: float) -> None:
