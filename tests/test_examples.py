@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from .processes import complaints, prepare
+
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
 #: Seconds after which a process counts as stuck.
@@ -46,6 +48,7 @@ def environment(port: str | None) -> dict[str, str]:
 
 def output_of(script: str, port: str | None) -> str:
     """Run an example in a process of its own and return what it printed."""
+    prepare(port)
     done = subprocess.run(
         [sys.executable, str(EXAMPLES / script)],
         env=environment(port),
@@ -53,7 +56,7 @@ def output_of(script: str, port: str | None) -> str:
         text=True,
         timeout=DEADLINE,
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, complaints(done.stderr)) == (0, [])
     return done.stdout
 
 

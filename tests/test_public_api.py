@@ -14,6 +14,8 @@ import pytest
 
 import atomik_fpga
 
+from .processes import complaints
+
 ROOT = Path(__file__).parent.parent
 
 #: A program that uses every public name with full types.
@@ -152,8 +154,7 @@ print(alice.read(), bob.read())
 def run(program: str, port: str | None = None) -> str:
     """Run a program in an interpreter of its own, where it must complain of nothing.
 
-    That gateware is being compiled, which happens once a machine, is no complaint. Return what it
-    prints.
+    Return what it prints.
     """
     environment = {key: value for key, value in os.environ.items() if key != "ATOMIK_PORT"}
     if port is not None:
@@ -165,12 +166,7 @@ def run(program: str, port: str | None = None) -> str:
         capture_output=True,
         text=True,
     )
-    complaints = [
-        line
-        for line in result.stderr.splitlines()
-        if not line.startswith("Compiling the gateware of ")
-    ]
-    assert (complaints, result.returncode) == ([], 0)
+    assert (complaints(result.stderr), result.returncode) == ([], 0)
     return result.stdout
 
 

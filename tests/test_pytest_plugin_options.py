@@ -21,6 +21,8 @@ from atomik_sim.registry import enter_board
 from atomik_sim.server import serve
 from atomik_sim.testing import BoardPool, url_of
 
+from .processes import prepare
+
 pytest_plugins = ["pytester"]
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -330,6 +332,7 @@ def test_each_worker_has_simulated_boards_of_its_own(pytester: pytest.Pytester) 
 
 
 def test_the_example_project_passes_by_pytest_alone() -> None:
+    prepare("sim://")
     variables = {name: it for name, it in os.environ.items() if not name.startswith("PYTEST_")}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"],

@@ -23,6 +23,7 @@ from atomik_sim.pins import LineError
 from atomik_sim.registry import claim_board, give_back_board
 
 from .echo_engine import CLOCKS_PER_CHARACTER, EchoEngine
+from .processes import complaints, prepare
 from .wire import LOAD, OPENED, READ, Reply, Session, run
 
 PATIENCE = 60.0
@@ -368,15 +369,11 @@ def test_importing_the_simulated_board_does_not_import_amaranth() -> None:
 
 @pytest.mark.parametrize("end", ["", "port.close()\n", "del port\n"])
 def test_a_process_ends_cleanly_while_its_board_is_at_work(end: str) -> None:
+    url = "sim://?contexts=2&width=8"
+    prepare(url)
     result = python(
         "import serial, atomik_fpga\n"
-        "port = serial.serial_for_url('sim://?contexts=2&width=8', timeout=1)\n"
+        f"port = serial.serial_for_url({url!r}, timeout=1)\n"
         "port.write(bytes(3000))\n" + end + "print('done')\n"
     )
-    # Compiling the gateware, which happens once a machine, is no complaint.
-    complaints = [
-        line
-        for line in result.stderr.splitlines()
-        if not line.startswith("Compiling the gateware of ")
-    ]
-    assert (result.returncode, result.stdout, complaints) == (0, "done\n", [])
+    assert (result.returncode, result.stdout, complaints(result.stderr)) == (0, "done\n", [])

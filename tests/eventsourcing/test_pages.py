@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from ..processes import complaints, prepare
+
 PAGES = Path(__file__).resolve().parents[2] / "examples" / "eventsourcing"
 DEADLINE = 120
 
@@ -46,10 +48,11 @@ EXPECTED = {
 def output_of(script: Path, port: str | None, **variables: str) -> str:
     env = {name: text for name, text in os.environ.items() if name != "ATOMIK_PORT"}
     env |= variables if port is None else {**variables, "ATOMIK_PORT": port}
+    prepare(port)
     done = subprocess.run(
         [sys.executable, str(script)], env=env, capture_output=True, text=True, timeout=DEADLINE
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, complaints(done.stderr)) == (0, [])
     return done.stdout
 
 
