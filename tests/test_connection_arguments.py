@@ -64,3 +64,12 @@ def test_the_error_of_a_closed_connection_is_what_its_calls_raise():
             connection.read(0)
         assert type(connection.error) is ClosedError
         assert str(connection.error) == str(caught.value)
+
+
+@pytest.mark.parametrize("address", [3, 4, 1.5])
+def test_a_closed_connection_says_so_before_it_looks_at_an_address_to_be_released(address):
+    connection = connect("sim://icebreaker?name=closed")
+    connection.claim(3)
+    connection.close()
+    with pytest.raises(ClosedError):
+        connection.release(address)

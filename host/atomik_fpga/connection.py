@@ -245,11 +245,12 @@ class Connection:
         ValueError
             If it took no such address.
         """
+        session = self._session()
         number = to_integer(address, "Address")
         if number not in self._addresses:
             raise ValueError(f"This connection to {self.url} has not taken address {address!r}")
         self._addresses.remove(number)
-        self._session().release(number)
+        session.release(number)
 
     # The end.
 
