@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,8 @@ from benchmarks.sim import FRAMES, stimulus
 from benchmarks.verilog import SIMULATORS, Simulator
 
 from .wire import OPENED, VALUES, Session
+
+ROOT = Path(__file__).resolve().parents[1]
 
 #: COBS of an OPENED's first bytes: its next is 0.
 OPENED_START = bytes([1, 1, 2, OPENED])
@@ -45,6 +48,14 @@ def test_a_simulator_of_verilog_that_is_not_installed_has_no_row() -> None:
     assert set(simulators) == {"Icarus Verilog", "Verilator"}
     missing = replace(simulators["Verilator"], programs=("sh", "no-such-program"))
     assert not missing.installed()
+
+
+def test_the_simulators_of_verilog_are_known_where_python_has_no_module_resource() -> None:
+    program = "import sys; sys.modules['resource'] = None; import benchmarks.verilog"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="builds a shell script")
