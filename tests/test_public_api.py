@@ -28,6 +28,9 @@ from atomik_fpga import (
     AtomikContext,
     AtomikError,
     AtomikTable,
+    Banks,
+    BanksError,
+    BanksResult,
     ClosedError,
     Connection,
     ContextInUseError,
@@ -49,10 +52,12 @@ from atomik_fpga import (
     WidthError,
     WrongDeviceError,
     __version__,
+    banks_state,
     connect,
 )
 
 ERRORS: list[type[AtomikError]] = [
+    BanksError,
     ClosedError,
     ContextInUseError,
     DeviceFaultError,
@@ -121,6 +126,12 @@ def on_a_device(port: str) -> Info:
         pair: tuple[int, int] = connection.peek(0)
         print(pair, connection.stats.frames_sent)
     return connection.info
+
+
+def use_banks(banks: Banks) -> bool:
+    result: BanksResult = banks.run(1000, seed=Number())
+    numbers: list[int] = [result.lanes, result.cycles, result.elapsed, result.accumulates]
+    return result.state == banks_state(banks.width, banks.lanes, 1000, 3) and all(numbers)
 
 
 with AtomikTable(8, 16, port=None, baud=None) as table:
@@ -294,6 +305,15 @@ def test_importing_the_package_makes_simulated_boards_known_to_pyserial() -> Non
     assert run(program) == "atomik_sim.urlhandlers\n"
 
 
+def test_the_outside_program_uses_every_public_name() -> None:
+    (imported,) = (
+        {alias.name for alias in statement.names}
+        for statement in ast.walk(ast.parse(OUTSIDE))
+        if isinstance(statement, ast.ImportFrom) and statement.module == "atomik_fpga"
+    )
+    assert imported == set(atomik_fpga.__all__)
+
+
 def type_check(program: str, folder: Path) -> str:
     """Write a program to ``folder``, check it there, and return what mypy says."""
     script = folder / "outside.py"
@@ -326,7 +346,7 @@ state: str = context.read()
 
 
 def test_the_outside_program_runs() -> None:
-    assert run(OUTSIDE).splitlines()[-1] == f"True 0 {atomik_fpga.__version__} 16"
+    assert run(OUTSIDE).splitlines()[-1] == f"True 0 {atomik_fpga.__version__} 17"
 
 
 @pytest.mark.parametrize("port", ["sim://"])

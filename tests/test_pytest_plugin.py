@@ -10,11 +10,13 @@ import pytest
 
 # Imported here, or each inner run would import it anew.
 from atomik_sim import amaranth_engine as amaranth_engine
-from atomik_sim import pytest_plugin
+from atomik_sim import pytest_plugin, testing
 from atomik_sim.options import ENGINES
 from atomik_sim.testing import BoardPool as BoardPool
 
 pytest_plugins = ["pytester"]
+
+ROOT = Path(__file__).resolve().parents[1]
 
 #: Seconds after which a process counts as stuck.
 DEADLINE = 120
@@ -84,6 +86,14 @@ def test_the_fixtures_and_options_are_there_without_being_asked_for(
     fixtures = pytester.runpytest_inprocess("--fixtures").stdout.str()
     for fixture in ("board", "context", "table", "board_options"):
         assert f"\natomik_{fixture} -- " in fixtures
+
+
+@pytest.mark.parametrize("option", testing._OPTIONS)
+def test_what_a_test_may_ask_of_its_board_is_told(option: str) -> None:
+    page = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
+    section = page.partition("### Another board\n")[2].partition("```")[0]
+    assert f"`{option}`" in section
+    assert f"``{option}``" in (pytest_plugin.atomik_board_options.__doc__ or "")
 
 
 def test_the_engines_to_choose_from_are_those_of_the_simulated_board() -> None:

@@ -171,9 +171,9 @@ def _atomik_boards() -> BoardPool:
 def atomik_board_options() -> Mapping[str, Any]:
     """What the tests need of the board: override it, or parametrise it.
 
-    A dictionary with ``contexts``, ``width``, ``lanes``, ``baud``, ``board`` and ``engine``, or
-    some of these.
-    A board at --atomik-port must have as many contexts and bits; the rest means nothing to it.
+    A dictionary with ``contexts``, ``width``, ``lanes``, ``baud``, ``board``, ``engine`` and
+    ``faults``, or some of these. A board at --atomik-port must have as many contexts and bits; the
+    rest means nothing to it.
     """
     return {}
 
