@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
+import duckdb
 import pytest
 
 from atomik_fpga import AtomikTable
@@ -47,6 +49,17 @@ def test_signed_words_are_twos_complement(tmp_path: Path, take: Take, sql_type: 
     rows = [(1, -1), (1, 5), (2, -128), (-3, 127)]
     path = write(tmp_path / "log.parquet", rows, sql_type=sql_type)
     assert take(path) == xor_of(rows)
+
+
+def test_keys_may_be_uuids_as_those_of_aggregates_are(tmp_path: Path, take: Take) -> None:
+    keys = [UUID(int=number) for number in (1, 2)]
+    path = tmp_path / "log.parquet"
+    with duckdb.connect(":memory:") as database:
+        database.execute(
+            "COPY (SELECT key::UUID AS key, delta::UBIGINT AS delta FROM (VALUES "
+            f"('{keys[0]}', 1), ('{keys[1]}', 2), ('{keys[0]}', 4)) t(key, delta)) TO '{path}'"
+        )
+    assert take(path) == {str(keys[0]): 5, str(keys[1]): 2}
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl"])

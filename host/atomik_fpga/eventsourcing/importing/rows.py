@@ -43,9 +43,9 @@ class RowSource:
     CSV is that of RFC 4180 in UTF-8, with the columns' names in its first line; it is told by that
     line whether commas, semicolons, tabs or bars are between them.
 
-    Keys are integers or texts. Words are integers that fit in the width as unsigned or as two's
-    complement: in Parquet, integers of up to 64 bits; in CSV, JSON lines and columns of texts,
-    decimal or hexadecimal (0x…) ones.
+    Keys are integers, texts or UUIDs. Words are integers that fit in the width as unsigned or as
+    two's complement: in Parquet, integers of up to 64 bits; in CSV, JSON lines and columns of
+    texts, decimal or hexadecimal (0x…) ones.
 
     Parameters
     ----------
@@ -237,9 +237,10 @@ class RowSource:
             [str(self._parquet)],
         ).fetchall()
         (_, key_type, *_), (_, word_type, *_) = columns
-        if key_type not in (*_UNSIGNED, *_SIGNED, "VARCHAR"):
+        if key_type not in (*_UNSIGNED, *_SIGNED, "VARCHAR", "UUID"):
             raise ImportFailedError(
-                f"Keys of {self._path} must be integers or texts, not {key_type}"
+                f"{self._key} of {self._path} must hold integers, texts or UUIDs, not {key_type}: "
+                "name another column, or write it as texts"
             )
         bits = _UNSIGNED.get(word_type) or _SIGNED.get(word_type)
         if word_type == "VARCHAR":
@@ -248,7 +249,7 @@ class RowSource:
         elif bits is None:
             raise ImportFailedError(
                 f"{self._column} of {self._path} must hold integers of up to {_WIDEST} bits, or "
-                f"texts, not {word_type}"
+                f"texts, not {word_type}: name another column, or write it as one of these"
             )
         else:
             self._word = self._column
