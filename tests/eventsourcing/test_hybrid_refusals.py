@@ -280,6 +280,34 @@ def test_rows_of_another_layout_are_migrated(make_app: MakeApp) -> None:
     assert app.current_state(purse) == {"open": True, "cents": 100}
 
 
+OLDER_PURSE = Layout(coins=value(16))
+
+
+class OldPurses(HybridApplication):
+    """An application whose purses had three layouts by now."""
+
+    migrations = (TO_NEW, migrate(OLDER_PURSE, OLD_PURSE, renamed={"coins": "balance"}))
+
+
+def test_migrations_are_followed_one_after_the_other(make_app: MakeApp) -> None:
+    app = make_app(OldPurses)
+    purse = old_purse(app)
+    rows = app.states.rows(purse)
+    app.states.store_layout(OLDER_PURSE)
+    app.states.replace_rows([row._replace(layout=OLDER_PURSE.hash) for row in rows])
+    app.reload()
+    assert app.current_state(purse) == {"open": True, "cents": 108}
+    assert app.verify(purse) == 3
+
+
+def test_an_event_in_the_place_of_undo_is_refused() -> None:
+    class Undone(HybridAggregate.Event):
+        pass
+
+    with pytest.raises(TypeError, match=r"Clash\.Undone is an event of undo: give yours another"):
+        type("Clash", (HybridAggregate,), {"Undone": Undone})
+
+
 def test_an_aggregate_without_a_layout_and_a_layout_too_wide_are_refused(
     make_app: MakeApp,
 ) -> None:

@@ -36,7 +36,8 @@ class HybridAggregate(Aggregate):
     Raises
     ------
     TypeError
-        By a subclass whose fields have names that aggregates use for something else.
+        By a subclass whose fields have names that aggregates use for something else, or that has
+        an event ``Undone`` of its own.
     """
 
     __slots__ = ("_pending_states",)
@@ -60,8 +61,12 @@ class HybridAggregate(Aggregate):
             aggregate.set_layout_values(layout.unpack(word ^ delta))
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Check the names of the fields."""
+        """Check the names of the fields, and that undo has its event."""
         super().__init_subclass__(**kwargs)
+        if not issubclass(cls.Undone, HybridAggregate.Undone):
+            raise TypeError(
+                f"{cls.__qualname__}.Undone is an event of undo: give yours another name"
+            )
         layout = getattr(cls, "layout", None)
         if isinstance(layout, Layout) and cls.layout_values is HybridAggregate.layout_values:
             for name in layout:

@@ -71,7 +71,7 @@ class StateKeeper:
             _positive(env, "ATOMIK_BAUD"),
         )
         self._entries: dict[UUID | str, _Entry] = {}
-        self._migrations = {(each.old.hash, each.new.hash): each for each in migrations}
+        self._migrations = migrations
         self._stored: set[str] = set()
         self._lock = threading.RLock()
 
@@ -205,20 +205,20 @@ class StateKeeper:
         Raises
         ------
         LayoutChangedError
-            If the row has another layout, and no migration leads from it. The message names the
+            If the row has another layout, and no migrations lead from it. The message names the
             difference.
         """
-        if row.layout == layout.hash:
-            return word
-        migration = self._migrations.get((row.layout, layout.hash))
-        if migration is None:
+        path = self._path(row.layout, layout.hash)
+        if path is None:
             old = Layout.parse(self._states.stored_layout(row.layout))
             raise LayoutChangedError(
                 f"The state of version {row.version} has layout {row.layout}, and this is "
                 f"{layout.hash}: {'; '.join(difference(old, layout))}. Put migrate(old, new) into "
                 "the application's migrations, or rebuild() the states"
             )
-        return migration(word)
+        for migration in path:
+            word = migration(word)
+        return word
 
     def layout_of(self, row: StateRow) -> Layout:
         """Return the layout that reads ``row``: the aggregate's, or an earlier one as stored."""
@@ -268,6 +268,19 @@ class StateKeeper:
             entry = _Entry(row, layout)
             self._load(entry)
         return entry
+
+    def _path(self, old: str, new: str) -> list[Migration] | None:
+        """Return the fewest migrations, one after the other, from a layout to another."""
+        paths: dict[str, list[Migration]] = {old: []}
+        ends = [old]
+        for end in ends:
+            if end == new:
+                return paths[end]
+            for migration in self._migrations:
+                if migration.old.hash == end and migration.new.hash not in paths:
+                    paths[migration.new.hash] = [*paths[end], migration]
+                    ends.append(migration.new.hash)
+        return None
 
     def _post(self, row: StateRow, layout: Layout) -> None:
         entry = self._entries.get(row.originator_id)
