@@ -215,7 +215,8 @@ def _processor_seconds() -> float:
 def _said(entry: Entry) -> str:
     if not entry.built:
         return f"NOT BUILT: {entry.problem}"
-    return f"{entry.reached_hz / 1e6:.1f} MHz of {entry.wanted_hz / 1e6:g}, {_time(entry)} s"
+    time = f"{entry.seconds:.0f} s" if entry.seconds else "from the cache"
+    return f"{entry.reached_hz / 1e6:.1f} MHz of {entry.wanted_hz / 1e6:g}, {time}"
 
 
 def _save(sweep: Sweep) -> None:
