@@ -114,6 +114,20 @@ def test_a_compiler_that_does_not_run_is_none(path: Path) -> None:
     assert str(raised.value).startswith(f"the C++ compiler {broken} fails: ")
 
 
+@unix
+def test_after_one_that_does_not_run_the_others_are_tried(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As on macOS, whose c++ says how to install one.
+    program(path / "c++", "exit 1")
+    with monkeypatch.context() as patch:
+        patch.setattr(compiler, "find_spec", lambda name: name)
+        patch.setattr(compiler.metadata, "version", lambda name: "0.99")
+        assert find_compiler().identity == "ziglang 0.99"
+    program(path / "clang++", "echo I am clang++")
+    assert find_compiler().version == "I am clang++"
+
+
 # What is built when.
 
 

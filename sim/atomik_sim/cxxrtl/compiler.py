@@ -48,8 +48,8 @@ class Compiler:
 def find_compiler() -> Compiler:
     """Return the compiler to use.
 
-    That is ``CXX`` if it is set, else the first of c++, g++ and clang++ on the path, else the one
-    of the package ziglang, if that is installed.
+    That is ``CXX`` if it is set, else the first of c++, g++ and clang++ on the path that runs, else
+    the one of the package ziglang, if that is installed.
 
     Raises
     ------
@@ -66,15 +66,22 @@ def find_compiler() -> Compiler:
         if program is None:
             raise NoCompilerError(f"CXX={named!r} names no program on the path")
         return _asked(program, *words[1:])
+    failure: NoCompilerError | None = None
     for name in _NAMES:
         program = shutil.which(name)
         if program is not None:
-            return _asked(program)
+            try:
+                return _asked(program)
+            except NoCompilerError as error:
+                # macOS has programs of these names that only say how to install a compiler.
+                failure = failure or error
     if find_spec("ziglang") is not None:
         # Asking it would take longer than all else there is to do.
         # It builds for this very processor unless told, and a cache may move to another one.
         command = (sys.executable, "-m", "ziglang", "c++", "-mcpu=baseline")
         return Compiler(command, f"ziglang {metadata.version('ziglang')}")
+    if failure is not None:
+        raise failure
     raise NoCompilerError(
         "there is no C++ compiler. CXX is not set, c++, g++ and clang++ are not on the path, and "
         "the package ziglang is not installed: pip install ziglang"
