@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy
 import pytest
 
 from atomik_fpga import AtomikContext, ClosedError, connect
 from atomik_fpga.protocol import Op
+
+from .backends import model_port
 
 
 @pytest.mark.parametrize("wrong", [1.5, "x", b"x", None])
@@ -73,3 +76,17 @@ def test_a_closed_connection_says_so_before_it_looks_at_an_address_to_be_release
     connection.close()
     with pytest.raises(ClosedError):
         connection.release(address)
+
+
+class Number:
+    def __index__(self):
+        return 1
+
+
+@pytest.mark.parametrize("width", [12, 24, 40, 64, 65])
+@pytest.mark.parametrize("make", [numpy.array, list, iter], ids=["array", "list", "iterator"])
+def test_loads_are_taken_from_whatever_has_integers_in_it(width, make):
+    with model_port(width, 4) as (url, _), connect(url) as connection:
+        connection.load_many(Number(), make([5, 0xABC]))
+        assert connection.read_many(0, 4) == [0, 5, 0xABC, 0]
+        assert connection.read_many(Number(), Number()) == [5]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Self, SupportsIndex
 
 from .bulk import to_integer
@@ -152,7 +152,7 @@ class Connection:
         """Post R := 0, A := 0 for every context of the device."""
         self._session().clear()
 
-    def load_many(self, first: int, values: Sequence[int]) -> None:
+    def load_many(self, first: int, values: Integers) -> None:
         """Post a load of each value into consecutive contexts. All is checked before."""
         self._session().load_many(first, values)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
+from typing import Any
 
 from .bulk import (
     Integers,
@@ -110,14 +111,15 @@ class Ops(Channel):
             self._pump()
             self._wait_for_room()
 
-    def load_many(self, first: int, values: Sequence[int]) -> None:
+    def load_many(self, first: int, values: Integers) -> None:
         """Post a load of each value into consecutive contexts. All is checked before."""
-        self._check_span(first, len(values))
-        self._post_each(
-            self._builder.load,
-            range(first, first + len(values)),
-            check_operands(values, self._info.width),
-        )
+        self._check_alive()
+        words: Any = values if is_array(values) else list(values)
+        start, count = self._check_span(first, len(words))
+        words = check_operands(words, self._info.width)
+        if is_array(words):
+            words = words.tolist()
+        self._post_each(self._builder.load, range(start, start + count), words)
 
     def accum_many(self, addresses: Integers, deltas: Integers) -> None:
         """Post A ^= delta for each pair. All are checked before the first is posted.
@@ -238,7 +240,7 @@ class Ops(Channel):
         ValueError
             If ``op`` is neither `Op.READ` nor `Op.PEEK`.
         """
-        self._check_span(first, count)
+        first, count = self._check_span(first, count)
         if op not in (Op.READ, Op.PEEK):
             raise ValueError(f"Op must be Op.READ or Op.PEEK, not {op!r}")
         op = Op(op)
@@ -303,10 +305,12 @@ class Ops(Channel):
             with self._lock:
                 self._check()
 
-    def _check_span(self, first: int, count: int) -> None:
+    def _check_span(self, first: int, count: int) -> tuple[int, int]:
+        """Return both as ``int``."""
         self._check_alive()
         first, count = to_integer(first, "First address"), to_integer(count, "Count")
         if count < 0 or not 0 <= first <= self._depth - count:
             raise IndexError(
                 f"Contexts {first} to {first + count - 1} are not all within 0 to {self._depth - 1}"
             )
+        return first, count
