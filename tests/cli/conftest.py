@@ -12,6 +12,12 @@ from atomik_sim.model import DeviceModel
 from ..tcp_device import TcpDevice, serve_device
 from .bench import ACCUMULATOR, REFERENCE, Run
 
+# Fixtures of some of the tests.
+from .flash_bench import attach as attach
+from .flash_bench import build as build
+from .flash_bench import flashed as flashed
+from .flash_bench import loader as loader
+
 
 @pytest.fixture(autouse=True)
 def without_port(monkeypatch: pytest.MonkeyPatch) -> None:
