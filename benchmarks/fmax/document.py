@@ -73,7 +73,7 @@ def _clocks(rows: Iterable[Row]) -> str:
         if case.target_mhz is not None:
             target = f"{case.target_mhz:g}: {_verdict(row.median >= case.target_mhz)}"
         lines.append(
-            f"| {case.title} | {case.device.title} | {row.median:.0f} | {_spread(row)} "
+            f"| {case.title} | {case.device.title} | {row.median:.1f} | {_spread(row)} "
             f"| {target} | {row.usable:.0f} |"
         )
     return _join(lines)
@@ -132,7 +132,7 @@ def _lanes(rows: Iterable[Row]) -> str:
         case, rate = row.case, row.rate or 0.0
         target = f"{case.target_rate:g} G/s: {_verdict(rate >= (case.target_rate or 0.0))}"
         lines.append(
-            f"| {case.title} | {case.device.title} | {row.median:.0f} | {_spread(row)} "
+            f"| {case.title} | {case.device.title} | {row.median:.1f} | {_spread(row)} "
             f"| {row.usable:.0f} | {rate:.0f} G/s | {target} | {_harness(row)} | {_share(row)} |"
         )
     return _join(lines)
@@ -153,7 +153,7 @@ def _paths(rows: Iterable[Row]) -> str:
             continue
         steps = "\n".join(f"    {step}" for step in row.critical_path)
         parts.append(
-            f"{case.title}, {case.device.title}: {row.median:.0f} of {case.target_mhz:g} MHz\n\n"
+            f"{case.title}, {case.device.title}: {row.median:.1f} of {case.target_mhz:g} MHz\n\n"
             f"{steps}\n"
         )
     return "\n".join(parts) if parts else "None is missed.\n"
