@@ -169,6 +169,25 @@ def test_a_session_runs_on_over_the_wrap_of_its_sequence_numbers():
     opened(bench, script)
 
 
+@pytest.mark.parametrize("replies", [False, True])
+def test_a_kept_reply_is_forgotten_when_a_frame_with_its_number_is_executed(replies):
+    bench = Bench()
+
+    async def script(ctx):
+        read = bench.session.data(0, wire.run(wire.READ, 3, count=1))
+        first = await bench.one(ctx, read)
+        assert await bench.one(ctx, read) == first
+        # As after 65,535 frames that did not reply.
+        ctx.set(bench.dut._executor.next, 0)
+        op = wire.run(wire.SWAP_TO, 3, 7) if replies else wire.run(wire.LOAD, 3, 7)
+        frame = bench.session.data(0, op)
+        done = await bench.one(ctx, frame)
+        assert (done.kind, done.opcount) == (wire.VALUES if replies else wire.ACK, 2)
+        assert await bench.ask(ctx, frame) == [done]
+
+    opened(bench, script)
+
+
 def test_without_a_session_nothing_is_executed_and_every_frame_is_told_so():
     bench = Bench()
 

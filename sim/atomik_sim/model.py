@@ -291,6 +291,9 @@ class DeviceModel:
                 values = b"".join(word.to_bytes(self._size, "little") for word in words)
         self.next = (self.next + 1) % SEQ_MODULUS
         self._refused = False
+        if self._kept and self._kept[0].seq == seq:
+            # Of the frame 65,536 before.
+            self._kept.popleft()
         if values is None:
             return self._reply(Kind.ACK, self.next)
         self._kept.append(_Kept(seq, self.opcount, values))

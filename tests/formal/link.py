@@ -117,6 +117,16 @@ _EXECUTOR = (
         invariant=6,
     ),
     *_executor(
+        "a reply that is sent again is that of the frame which asks for it",
+        link_session.OwnReplies,
+        Mutation(
+            "keeps a reply when a frame with its number is executed",
+            "kept.eq(kept & ~asked),",
+            "",
+        ),
+        invariant=10,
+    ),
+    *_executor(
         "a frame is executed in the session with whose mask it was checked, or not at all",
         link_session.FramesOfTheSession,
         Mutation(

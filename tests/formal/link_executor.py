@@ -22,6 +22,8 @@ from .spec import Spec, free_inputs, state_numbers
 
 __all__ = [
     "EXECUTOR_SIZE",
+    "GHOST_BITS",
+    "IN_FRAME",
     "AtMostOnce",
     "CheckedFrames",
     "ExecutorSpec",
@@ -34,6 +36,8 @@ _JUDGING = ("SEQ", "COMPARE", "JUDGE")
 _CHECKING = ("CHECK", "VERDICT")
 _EXECUTING = ("OPERAND", "REQUEST", "RESPONSE", "VALUE", "DONE")
 _WALKING = ("OP", "CONTEXT")
+#: From where it is known which kept replies have the frame's number, to its last op.
+IN_FRAME = ("JUDGE", *_CHECKING, "CHECKED", *_EXECUTING, *_WALKING)
 #: Where the executor writes values and headers into the slots.
 _WRITING = ("RESPONSE", "VALUE", "HEADER")
 
@@ -41,7 +45,7 @@ _WRITING = ("RESPONSE", "VALUE", "HEADER")
 EXECUTOR_SIZE = {"slots": 2, "slot_bytes": 64}
 
 #: Bits of a ghost's count of frames; the difference of two counts is less than half of it.
-_GHOST_BITS = 20
+GHOST_BITS = 20
 #: Frames of a session that come later than this, or earlier, are out of the bound on delay.
 DELAY = 1 << 16
 
@@ -109,6 +113,10 @@ class ExecutorSpec(Spec):
     def starts_session(self) -> Any:
         """Return whether an OPEN that is not refused begins its session."""
         return self.state("START") & ~self.at("refused")
+
+    def done(self) -> Any:
+        """Return whether a frame has been executed."""
+        return self.state("DONE") & self.executor.request.ready
 
     def only_legal_states(self, m: Module) -> None:
         """State the lemmas that the state has a name, and that a frame starts at its start."""
@@ -195,10 +203,11 @@ class AtMostOnce(ExecutorSpec):
         self.walks_in_order(m)
 
         #: Frames executed in this session, and the index of the frame that is looked at.
-        executed, index = Signal(_GHOST_BITS), Signal(_GHOST_BITS)
-        chosen = Signal(_GHOST_BITS)
-        m.d.comb += chosen.eq(AnySeq(_GHOST_BITS))
-        lead = (chosen - executed)[:_GHOST_BITS].as_signed()
+        self.executed, self.index = Signal(GHOST_BITS), Signal(GHOST_BITS)
+        executed, index = self.executed, self.index
+        chosen = Signal(GHOST_BITS)
+        m.d.comb += chosen.eq(AnySeq(GHOST_BITS))
+        lead = (chosen - executed)[:GHOST_BITS].as_signed()
         self.contract(m, (lead < DELAY) & (lead > -DELAY))
         with m.If(self.state("ENTRY")):
             m.d.sync += index.eq(chosen)
@@ -225,7 +234,7 @@ class AtMostOnce(ExecutorSpec):
         self.lemma(m, ~self.state("COMPARE", "JUDGE") | (seq == number))
         behind = (executor.next - number - 1)[:16]
         self.lemma(m, ~self.state("JUDGE") | (self.at("behind") == behind))
-        lag = (index - executed)[:_GHOST_BITS].as_signed()
+        lag = (index - executed)[:GHOST_BITS].as_signed()
         looked_at = self.state("KIND", *_JUDGING)
         self.lemma(m, ~looked_at | ((lag < DELAY) & (lag > -DELAY)))
         due = self.state(*_WALKING, *_CHECKING, "CHECKED") & ~executor.executing
@@ -271,7 +280,8 @@ class KeptReplies(ExecutorSpec):
     """A reply is not overwritten while it may be asked for again, nor while it is sent.
 
     Any one reply is marked when it is kept. Until ``slots - 1`` later replies are kept nothing
-    writes to its slot, and until its slot is written to, asking for it has it sent again.
+    writes to its slot, and until its slot is written to, asking for it has it sent again. It is
+    forgotten when a frame that has its number is executed: that is the frame 65,536 behind it.
     """
 
     def specify(self, m: Module) -> None:
@@ -311,7 +321,8 @@ class KeptReplies(ExecutorSpec):
                 m.d.sync += [place.eq(slot), number.eq(self.at("seq"))]
             with m.Elif(marked & (later != self.slots)):
                 m.d.sync += later.eq(later + 1)
-        with m.If(self.starts_session()):
+        same = self.at("seq") == number
+        with m.If(self.starts_session() | (self.done() & same)):
             m.d.sync += marked.eq(0)
 
         on_it = write & ~nonce & marked & (target == place)
@@ -320,11 +331,11 @@ class KeptReplies(ExecutorSpec):
         self.claim(m, ~kept | self.at("kept").bit_select(place, 1))
         self.claim(m, ~kept | (self.at("kept_seq")[place] == number))
         old = ~self.at("behind")[15]
-        asked = self.state("JUDGE") & (self.at("seq") == number) & old & kept
+        asked = self.state("JUDGE") & same & old & kept
         self.claim(m, ~asked | executor.post.slots.bit_select(place, 1))
         is_asked = self.at("asked").bit_select(place, 1)
-        judged = self.state("JUDGE") & (self.at("seq") == number) & kept
-        self.lemma(m, ~judged | is_asked)
+        judged = self.state(*IN_FRAME) & kept
+        self.lemma(m, ~judged | (is_asked == same))
         self.lemma(m, slot < self.slots)
         following = place + 1 + later
         wrapped = following - (following >= self.slots) * self.slots

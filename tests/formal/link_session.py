@@ -7,14 +7,14 @@ from typing import Any
 from amaranth.asserts import AnyConst, AnySeq
 from amaranth.hdl import Module, ResetSignal, Signal
 
-from atomik_fpga.protocol import NONCE_BYTES, Info, Request
+from atomik_fpga.protocol import NONCE_BYTES, SEQ_MODULUS, Info, Request
 from atomik_hdl.link.receiver import PREFIX_BYTES, Entry, FrameReceiver
-from atomik_hdl.link.sender import post_layout
+from atomik_hdl.link.sender import HEADER_BYTES, post_layout
 
-from .link_executor import EXECUTOR_SIZE, ExecutorSpec
+from .link_executor import EXECUTOR_SIZE, GHOST_BITS, IN_FRAME, AtMostOnce, ExecutorSpec
 from .spec import Spec, free_inputs, state_numbers
 
-__all__ = ["FramesOfTheSession", "OpensASession", "RepliesAreWhole"]
+__all__ = ["FramesOfTheSession", "OpensASession", "OwnReplies", "RepliesAreWhole"]
 
 #: Cycles from a visible OPEN to its answer being posted, at rest.
 OPEN_CYCLES = 14
@@ -130,6 +130,40 @@ class OpensASession(ExecutorSpec):
         self.claim(m, ~answered | (executor.session & (executor.mask == nonce[:32])))
         counters = (executor.next == 0) & (executor.opcount == 0) & (executor.fault == 0)
         self.claim(m, ~(answered & post.opened) | counters)
+
+
+class OwnReplies(AtMostOnce):
+    """A reply that is sent again is that of the frame which asks for it, not of one far behind it.
+
+    Frames are known by the ghost index of `AtMostOnce`, and so are the frames of the kept replies.
+    """
+
+    def specify(self, m: Module) -> None:
+        super().specify(m)
+        executor, executed, index = self.executor, self.executed, self.index
+        keeps = self.state("HEADER") & (self.at("step") == HEADER_BYTES - 1)
+        seq = self.at("seq")
+        in_frame = self.state(*IN_FRAME)
+        self.lemma(m, ~(in_frame | self.state("HEADER")) | (seq == index[:16]))
+        was_executing = Signal()
+        m.d.sync += was_executing.eq(executor.executing)
+        counted = (executor.executing & was_executing) | self.state("HEADER")
+        self.lemma(m, ~self.state("DONE") | was_executing)
+        self.lemma(m, ~counted | ((index + 1)[:GHOST_BITS] == executed))
+        for slot in range(self.slots):
+            owner, age = Signal(GHOST_BITS, name=f"owner{slot}"), Signal(GHOST_BITS)
+            with m.If(keeps & (self.at("slot") == slot)):
+                m.d.sync += owner.eq(index)
+            m.d.comb += age.eq(executed - owner)
+            kept, asked = self.at("kept")[slot], self.at("asked")[slot]
+            number = self.at("kept_seq")[slot]
+            sent = self.state("JUDGE") & executor.post.slots[slot]
+            ahead = (index - executed)[:GHOST_BITS].as_signed() >= 0
+            self.claim(m, ~sent | ahead | (owner == index))
+            self.lemma(m, ~in_frame | (asked == (kept & (number == seq))))
+            self.lemma(m, ~kept | (number == owner[:16]))
+            going = in_frame & asked & executor.executing
+            self.lemma(m, ~kept | ((age >= 1) & (age <= SEQ_MODULUS + going)))
 
 
 class RepliesAreWhole(Spec):

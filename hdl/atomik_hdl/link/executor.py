@@ -372,6 +372,8 @@ class FrameExecutor(wiring.Component):
                         self.executing.eq(0),
                         dirty.eq(1),
                         nak_sent.eq(0),
+                        # A reply that has this number is of the frame 65,536 before.
+                        kept.eq(kept & ~asked),
                     ]
                     m.next = "RELEASE"
                     with m.If(replies):
