@@ -141,6 +141,8 @@ def wiring_table() -> str:
 def _cells(board: Board) -> tuple[str, str]:
     if board.family is Family.ICE40:
         return "ICESTORM_LC", "ICESTORM_RAM"
+    if board.family is Family.GOWIN:
+        return "LUT4", "BSRAM"
     return "TRELLIS_COMB", "DP16KD"
 
 
@@ -157,7 +159,7 @@ def _used(entry: Entry, kind: str) -> str:
 def _run(names: Sequence[str], jobs: int, sweep: Sweep, *, record: bool, fresh: bool) -> Sweep:
     """Build the boards, and keep each result as soon as it is there."""
     versions: dict[str, str] = {}
-    for family in Family:
+    for family in {BOARDS[name].family: None for name in names}:
         versions |= tool_versions(find_tools(family).values())
     sweep = replace(
         sweep,

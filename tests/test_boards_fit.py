@@ -54,6 +54,8 @@ def test_block_rams_of_both_families_are_counted() -> None:
     wide = [cell("DP16KD"), cell("PDPW16KD"), cell("LUT4"), cell("CCU2C"), cell("TRELLIS_DPR16X4")]
     assert count_needs(netlist(*wide), Family.ECP5) == {LOGIC: 7, RAM: 2}
     assert count_needs(netlist(*[cell("TRELLIS_FF")] * 3), Family.ECP5) == {LOGIC: 3, RAM: 0}
+    gowin = [cell(kind) for kind in ("LUT1", "LUT4", "ALU", "MUX2_LUT5", "DFF", "SDPX9B", "DPX9B")]
+    assert count_needs(netlist(*gowin), Family.GOWIN) == {LOGIC: 3, RAM: 2}
 
 
 def test_a_netlist_that_fits_is_told_with_what_it_needs() -> None:

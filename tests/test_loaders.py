@@ -50,6 +50,7 @@ COMMANDS = {
     "ecpix5-45f": "openFPGALoader -b ecpix5 -m top",
     "icepi-zero": "openFPGALoader -b icepi-zero -m top",
     "ecp5-5g-evn": "openFPGALoader -b ecp5_evn -m top",
+    "tang-nano-9k": "openFPGALoader -b tangnano9k -m top",
     "orangecrab-85f": "dfu-util -d 1209:5af0 -a 0 -R -D top",
     "logicbone-45f": "dfu-util -d 1d50:615d -a 0 -R -D top",
     "butterstick": "dfu-util -d 1209:5af1 -a 0 -R -D top",
@@ -78,6 +79,8 @@ IDCODES = {
     "versa-ecp5": "1112043",
     "versa-ecp5-5g": "81112043",
     "ecpix5-85f": "81113043",
+    # Gowin's, of openFPGALoader's table.
+    "tang-nano-9k": "1100481b",
 }
 
 

@@ -31,7 +31,7 @@ def cells(family: Family, width: int, depth: int, folder: Path) -> dict[str, int
     return counts
 
 
-@pytest.mark.parametrize("family", Family)
+@pytest.mark.parametrize("family", [Family.ICE40, Family.ECP5])
 def test_contexts_take_block_ram_alone(family: Family, tmp_path: Path) -> None:
     # Fewer contexts may be in registers.
     width, depth = 16, 65

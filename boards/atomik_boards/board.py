@@ -29,8 +29,9 @@ __all__ = [
 HFOSC = "SB_HFOSC"
 HFOSC_HZ = 48_000_000
 
-#: JTAG IDCODE by device, of FPGA-TN-02039. iCE40 has no JTAG. The version nibble is part of it: it
-#: is what tells LFE5U-12F and LFE5U-25F apart.
+#: JTAG IDCODE by device, of FPGA-TN-02039, and of Gowin's part what openFPGALoader knows it by.
+#: iCE40 has no JTAG. The version nibble is part of it: it is what tells LFE5U-12F and LFE5U-25F
+#: apart.
 IDCODES: Mapping[str, int] = {
     "LFE5U-12F": 0x21111043,
     "LFE5U-25F": 0x41111043,
@@ -42,6 +43,7 @@ IDCODES: Mapping[str, int] = {
     "LFE5UM5G-25F": 0x81111043,
     "LFE5UM5G-45F": 0x81112043,
     "LFE5UM5G-85F": 0x81113043,
+    "GW1NR-9C": 0x1100481B,
 }
 
 
@@ -50,6 +52,7 @@ class Family(Enum):
 
     ICE40 = "ice40"
     ECP5 = "ecp5"
+    GOWIN = "gowin"
 
 
 #: A resource of an `amaranth_boards` platform: name and number.
@@ -195,7 +198,7 @@ class Board:
     def device(self) -> str:
         """The part without package and speed grade."""
         head, *rest = self.part.split("-")
-        return f"{head}-{rest[0]}" if self.family is Family.ECP5 else head
+        return head if self.family is Family.ICE40 else f"{head}-{rest[0]}"
 
     @property
     def idcode(self) -> int | None:

@@ -1,7 +1,8 @@
 """The boards that are known by name.
 
-All iCE40 and ECP5 boards of `amaranth_boards`. A board of one's own is a `Board` as well; its
-platform is any class of ``amaranth.vendor``'s iCE40 or ECP5 platforms that the named module holds.
+All iCE40 and ECP5 boards of `amaranth_boards`, and one with a part of Gowin's. A board of one's own
+is a `Board` as well; its platform is any class of ``amaranth.vendor``'s iCE40 or ECP5 platforms
+that the named module holds.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Mapping
 from .board import Board, Family, Lamp, Loader, Resource, UartPins, UsbId
 from .ecp5_boards import ECP5_BOARDS
 from .errors import UnknownBoardError
+from .gowin_boards import GOWIN_BOARDS
 from .ice40_boards import ICE40_BOARDS
 
 __all__ = [
@@ -25,7 +27,9 @@ __all__ = [
     "find_board",
 ]
 
-BOARDS: Mapping[str, Board] = {board.name: board for board in (*ICE40_BOARDS, *ECP5_BOARDS)}
+BOARDS: Mapping[str, Board] = {
+    board.name: board for board in (*ICE40_BOARDS, *ECP5_BOARDS, *GOWIN_BOARDS)
+}
 
 
 def find_board(name: str) -> Board:

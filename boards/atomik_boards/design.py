@@ -264,6 +264,11 @@ def _internal_clock(board: Board, freq: int | None) -> ClockPlan:
 def _asked_clock(board: Board, freq: int) -> ClockPlan:
     if freq == board.clock_hz:
         return ClockPlan(freq, None)
+    if board.family is Family.GOWIN:
+        raise ClockError(
+            f"{board.name} runs at its oscillator's {board.clock_hz / 1e6:g} MHz, not at "
+            f"{freq / 1e6:g} MHz: no build sets up the PLL of a {board.device}"
+        )
     if not board.has_pll:
         raise ClockError(
             f"The {board.part} of {board.name} has no PLL: it runs at "

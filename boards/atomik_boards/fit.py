@@ -32,6 +32,7 @@ CAPACITIES: Mapping[str, Mapping[str, int]] = {
     "iCE40LP8K": {LOGIC: 7680, RAM: 32},
     "iCE40UP5K": {LOGIC: 5280, RAM: 30},
     "LFE5U-12F": {LOGIC: 12_000, RAM: 32},
+    "GW1NR-9C": {LOGIC: 8640, RAM: 26},
     **{
         f"{kind}-{size}": {LOGIC: logic, RAM: ram}
         for kind in ("LFE5U", "LFE5UM", "LFE5UM5G")
@@ -102,7 +103,13 @@ def count_needs(netlist: Mapping[str, Any], family: Family) -> dict[str, int]:
     if family is Family.ECP5:
         luts = kinds["LUT4"] + 2 * kinds["CCU2C"] + 4 * kinds["TRELLIS_DPR16X4"]
         return {LOGIC: max(luts, kinds["TRELLIS_FF"]), RAM: kinds["DP16KD"] + kinds["PDPW16KD"]}
+    if family is Family.GOWIN:
+        return {LOGIC: _total(kinds, "LUT", "ALU"), RAM: _total(kinds, "SDP", "DP", "SP")}
     return {LOGIC: _ice40_logic(netlist), RAM: kinds["SB_RAM40_4K"]}
+
+
+def _total(kinds: Mapping[str, int], *prefixes: str) -> int:
+    return sum(number for kind, number in kinds.items() if kind.startswith(prefixes))
 
 
 def _ice40_logic(netlist: Mapping[str, Any]) -> int:

@@ -35,8 +35,16 @@ __all__ = [
 #: Of the design's top, and of all files that the tools read and write.
 NAME = "top"
 REPORT = f"{NAME}.report.json"
-BITSTREAMS = {Family.ICE40: f"{NAME}.bin", Family.ECP5: f"{NAME}.bit"}
-CONSTRAINTS = {Family.ICE40: f"{NAME}.pcf", Family.ECP5: f"{NAME}.lpf"}
+BITSTREAMS = {
+    Family.ICE40: f"{NAME}.bin",
+    Family.ECP5: f"{NAME}.bit",
+    Family.GOWIN: f"{NAME}.fs",
+}
+CONSTRAINTS = {
+    Family.ICE40: f"{NAME}.pcf",
+    Family.ECP5: f"{NAME}.lpf",
+    Family.GOWIN: f"{NAME}.cst",
+}
 
 NETLIST = f"{NAME}.json"
 _PLACED = f"{NAME}.placed.json"

@@ -67,7 +67,8 @@ def make_manifest(
         "utilization": {
             cell: figures
             for cell, figures in sorted(timing["utilization"].items())
-            if figures["used"]
+            # Of what place and route makes of other cells, Gowin's parts have none.
+            if figures["used"] and figures["available"]
         },
         "seed": design.seed,
         "notes": list(board.notes),

@@ -9,11 +9,12 @@ from typing import Any
 from amaranth.build import Attrs, Pins, Resource, ResourceError, Subsignal
 from amaranth.vendor import LatticeECP5Platform
 from amaranth_boards.supercon19badge import Supercon19BadgePlatform
+from amaranth_boards.tang_nano_9k import TangNano9kPlatform
 
 from .board import Board, Family, UartPins
 from .errors import BuildError
 
-__all__ = ["Supercon19Badge", "load_platform", "request"]
+__all__ = ["Supercon19Badge", "TangNano9k", "load_platform", "request"]
 
 #: The resource that a UART at pins becomes.
 _UART = ("atomik_uart", 0)
@@ -22,6 +23,7 @@ _UART = ("atomik_uart", 0)
 _ATTRIBUTES = {
     Family.ICE40: ({"IO_STANDARD": "SB_LVCMOS"}, {"PULLUP": 1}),
     Family.ECP5: ({"IO_TYPE": "LVCMOS33"}, {"PULLMODE": "UP"}),
+    Family.GOWIN: ({"IO_TYPE": "LVCMOS33"}, {"PULL_MODE": "UP"}),
 }
 
 #: ``pmod_0:3``, or ``A9``.
@@ -35,6 +37,46 @@ class Supercon19Badge(Supercon19BadgePlatform):
         """Hand on the options, with those of the badge's boot loader."""
         options = {"ecppack_opts": "--compress --freq 38.8", **overrides}
         return LatticeECP5Platform.toolchain_prepare(self, fragment, name, **options)
+
+
+class TangNano9k(TangNano9kPlatform):
+    """The board's platform, with the place and route that replaced the one which Amaranth runs."""
+
+    #: Place and route takes one frequency for all clocks; the board has one.
+    _COMMANDS = (
+        """
+        {{invoke_tool("yosys")}} {{quiet("-q")}} {{get_override("yosys_opts")|options}}
+            -l {{name}}.rpt {{name}}.ys
+        """,
+        """
+        {{invoke_tool("nextpnr-himbaechel-gowin")}} {{quiet("--quiet")}}
+            {{get_override("nextpnr_opts")|options}} --log {{name}}.tim
+            --device {{platform.part}} --vopt family={{platform._chipdb_device}}
+            --vopt cst={{name}}.cst --freq {{platform.default_clk_frequency / 1000000}}
+            --json {{name}}.json
+        """,
+        """
+        {{invoke_tool("gowin_pack")}} -d {{platform._chipdb_device}} -o {{name}}.fs
+            {{get_override("gowin_pack_opts")|options}} {{name}}.placed.json
+        """,
+    )
+
+    @property
+    def required_tools(self) -> list[str]:
+        """The programs, by name."""
+        return ["yosys", "nextpnr-himbaechel-gowin", "gowin_pack"]
+
+    @property
+    def file_templates(self) -> dict[str, str]:
+        """What the programs are given: the netlist has the name that it has for other families."""
+        script = "{{name}}.ys"
+        files: dict[str, str] = dict(super().file_templates)
+        return {**files, script: files[script].replace("{{name}}.syn.json", "{{name}}.json")}
+
+    @property
+    def command_templates(self) -> list[str]:
+        """How the programs are run."""
+        return list(self._COMMANDS)
 
 
 def load_platform(board: Board) -> tuple[Any, tuple[str, int]]:

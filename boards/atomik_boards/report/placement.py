@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 __all__ = ["PARTS", "Placement", "read_placement"]
 
-_BEL = re.compile(r"X(\d+)/Y(\d+)/(.*)")
+_BEL = re.compile(r"X(\d+)/?Y(\d+)/(.*)")
 
 #: How the names of a part's cells go on behind that of the device, and what the part is called.
 _NAMES = {
@@ -55,7 +55,8 @@ class Placement:
 
 
 def read_placement(places: Mapping[str, str]) -> Placement:
-    """Return the placement of cells, given by name as nextpnr calls places: ``X3/Y14/lc2``."""
+    """Return the placement of cells, given by name as nextpnr calls places: ``X3/Y14/lc2``, Gowin's
+    ``X3Y14/LUT2``."""
     tiles: dict[tuple[int, int], Counter[str]] = {}
     rams = set()
     for name, place in places.items():

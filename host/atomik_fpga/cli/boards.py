@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["boards"]
 
 #: What place and route calls the cells that a design runs out of.
-_LOGIC = ("ICESTORM_LC", "TRELLIS_COMB")
-_RAM = ("ICESTORM_RAM", "DP16KD")
+_LOGIC = ("ICESTORM_LC", "TRELLIS_COMB", "LUT4")
+_RAM = ("ICESTORM_RAM", "DP16KD", "BSRAM")
 
 
 @click.command()

