@@ -156,6 +156,25 @@ def test_what_a_boards_owner_has_to_know_is_said(run: Run, built: dict[str, Any]
     assert run("build", "upduino-v3", "-q")[2] == ""
 
 
+def test_a_family_whose_tools_are_missing_keeps_no_other_one_from_being_built(
+    run: Run, built: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    build_board = atomik_boards.build.build_board
+
+    def without_gowin(board: str, **options: Any) -> object:
+        if board == "tang-nano-9k":
+            raise ToolMissingError("apycula is not installed")
+        return build_board(board, **options)
+
+    monkeypatch.setattr(atomik_boards.build, "build_board", without_gowin)
+    code, out, err = run("build", "--all", "--json", "--out", str(tmp_path))
+    results = {result["board"]: result for result in json.loads(out)["boards"]}
+    assert code == 2
+    assert results["tang-nano-9k"]["problem"] == "apycula is not installed"
+    assert results["ulx3s-25f"]["built"] is True
+    assert "tang-nano-9k" in err.splitlines()[-1]
+
+
 def test_all_boards_are_built_though_one_fails(
     run: Run, built: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -138,7 +138,8 @@ def _build_all(settings: Settings, options: dict[str, Any], as_json: bool) -> No
         try:
             result = _build_one(settings, name, {**options, "out": folder / name})
         except CommandError as error:
-            if error.code is not ExitCode.BUILD:
+            # What the first board misses, all do; a later one may be of a family of its own.
+            if error.code is not ExitCode.BUILD and not results:
                 raise
             results.append({"board": name, "built": False, "problem": error.message})
         else:
