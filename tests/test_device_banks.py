@@ -106,7 +106,7 @@ def test_any_runs_of_the_link_give_the_bytes_of_the_model():
             kinds.add((reply.kind, reply.fault))
             executed += model.next > 0
             # The model's runs take no time: let those of the gateware end.
-            await ctx.tick().repeat(120)
+            await ctx.tick().repeat(64)
         assert executed > 15
         assert {(wire.VALUES, 0), (wire.ACK, 0), (wire.ACK, ADDRESS)} <= kinds
 

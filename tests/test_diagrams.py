@@ -84,7 +84,9 @@ def test_a_state_that_is_not_drawn_is_refused() -> None:
 def test_the_check_tells_whether_a_diagram_is_out_of_date(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    one = {"timing-core-accum": SCENARIOS["timing-core-accum"]}
     monkeypatch.setattr("tests.diagrams.__main__.FOLDER", tmp_path)
+    monkeypatch.setattr("tests.diagrams.__main__.SCENARIOS", one)
     assert main([]) == 0
     capsys.readouterr()
     assert main(["--check"]) == 0

@@ -241,7 +241,7 @@ def test_the_simulation_and_the_watching_script_run_in_two_processes():
 
 def test_the_build_of_the_example_is_synthesised_with_its_pins(example, tmp_path):
     fabric = example("build").FABRIC
-    design = plan_design(find_board("icebreaker"), contexts=16, width=16)
+    design = plan_design(find_board("icebreaker"), contexts=11, width=8)
     _, files = build_files(replace(design, fabric=fabric))
     for name, content in files.items():
         (tmp_path / name).write_text(content, encoding="utf-8")

@@ -140,7 +140,7 @@ def test_random_traffic_with_losses_ends_as_the_model_does(seed):
         return wire.run(op, address, *operands), values
 
     async def script(ctx):
-        for seq in range(24):
+        for seq in range(16):
             runs, values = [], []
             for n in range(rng.randint(1, 3)):
                 if not values:
