@@ -51,6 +51,9 @@ def test_the_page_shows_every_diagram_and_no_other() -> None:
         ("timing-table-ops", "o.payload.state", ["53", "53", "53"]),
         ("timing-table-ops", "o.payload.accumulator", ["03", "03", "00"]),
         ("timing-table-clear", "o.payload.state", ["50", "00"]),
+        # 01 and 02 of the first group; of the second, a cycle later, 10 and 20, not 40.
+        ("timing-banks-skew", "read_response.payload.state", ["63"]),
+        ("timing-banks-skew", "read_response.payload.accumulator", ["33"]),
     ],
 )
 def test_a_diagram_shows_what_the_algebra_says(name: str, lane: str, expected: list[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from atomik_hdl.banks import DeltaBanks
 from atomik_hdl.core import DeltaCore
 from atomik_hdl.device import DeltaDevice
 from atomik_hdl.table import DeltaTable, TableOp
@@ -212,6 +213,48 @@ def table_clear() -> dict[str, Any]:
     return _table(title, script, 20)
 
 
+def banks_skew() -> dict[str, Any]:
+    """A read among deltas of lanes of two groups."""
+    dut = DeltaBanks(8, 7)
+    # The first lane of each group of the chain.
+    lanes = {name: dut.lanes[number] for name, number in (("lanes[0]", 0), ("lanes[6]", 6))}
+    script: Script = {
+        1: {"load": 0x50},
+        4: {"lanes[0]": 0x01},
+        5: {"lanes[0]": 0x02, "lanes[6]": 0x10, "read": 1},
+        6: {"lanes[0]": 0x04, "lanes[6]": 0x20},
+        7: {"lanes[6]": 0x40},
+    }
+    recorder = Recorder(
+        "DeltaBanks of 7 lanes in a chain: the second group's deltas count a cycle longer",
+        [
+            _stream("load", dut.load, ("payload", dut.load.payload)),
+            *(_stream(name, lane, ("payload", lane.payload)) for name, lane in lanes.items()),
+            _stream("read", dut.read),
+            _stream(
+                "read_response",
+                dut.read_response,
+                ("payload.state", dut.read_response.payload.state),
+                ("payload.accumulator", dut.read_response.payload.accumulator),
+            ),
+        ],
+    )
+
+    async def testbench(ctx: Any) -> None:
+        ctx.set(dut.read_response.ready, 1)
+        for cycle in range(14):
+            inputs = script.get(cycle, {})
+            for name, stream in (("load", dut.load), *lanes.items()):
+                ctx.set(stream.valid, name in inputs)
+                ctx.set(stream.payload, inputs.get(name, 0))
+            ctx.set(dut.read.valid, "read" in inputs)
+            recorder.sample(ctx)
+            await ctx.tick()
+
+    simulate(dut, testbench, deadline=15)
+    return recorder.wave()
+
+
 def device_accum() -> dict[str, Any]:
     """Deltas from the fabric while the link executes a frame."""
     clocks = 4
@@ -264,5 +307,6 @@ SCENARIOS: Mapping[str, Callable[[], dict[str, Any]]] = {
     "timing-core-order": core_order,
     "timing-table-ops": table_back_to_back,
     "timing-table-clear": table_clear,
+    "timing-banks-skew": banks_skew,
     "timing-device-accum": device_accum,
 }
