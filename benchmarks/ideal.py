@@ -108,21 +108,21 @@ class FollowingPort(AcknowledgingPort):
 
 
 @contextmanager
-def followed(device: DeviceModel, baud: int) -> Iterator[Connection]:
-    """Yield a connection over a `FollowingPort`, whose window is that of ``baud`` bit/s."""
+def followed(device: DeviceModel) -> Iterator[Connection]:
+    """Yield a connection over a `FollowingPort`, whose window is that of the device's line."""
     port = FollowingPort(device)
     with patch.object(serial, "serial_for_url", lambda url, **settings: port):
-        connection = connect(_URL, baud=baud)
+        connection = connect(_URL)
     port.connection = connection
     with connection:
         yield connection
 
 
 @contextmanager
-def acknowledged(device: DeviceModel, baud: int) -> Iterator[tuple[Connection, AcknowledgingPort]]:
-    """Yield a connection over such a port, whose window is that of a line of ``baud`` bit/s."""
+def acknowledged(device: DeviceModel) -> Iterator[tuple[Connection, AcknowledgingPort]]:
+    """Yield a connection over such a port, whose window is that of the device's line."""
     port = AcknowledgingPort(device)
     with patch.object(serial, "serial_for_url", lambda url, **settings: port):
-        connection = connect(_URL, baud=baud)
+        connection = connect(_URL)
     with connection:
         yield connection, port

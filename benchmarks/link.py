@@ -12,6 +12,8 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
 from random import Random
 from statistics import median
 
@@ -39,8 +41,10 @@ __all__ = ["Paced", "measure", "paced", "read_ratio", "theory"]
 
 _WIDTH = 64
 _CONTEXTS = 256
-#: Of the window of the driver alone.
+#: Of the line that the driver alone fills the windows of: the fastest, and one that carries a
+#: hundredth of what the driver can do.
 _BAUD = 12_000_000
+_SLOW_BAUD = 1_000_000
 _ARRAY = 400_000
 _SINGLE = 100_000
 _ARRAY_TARGET = 2.0
@@ -76,70 +80,97 @@ def measure(repeats: int = 7) -> Sequence[Record]:
 
 
 def _driver(repeats: int) -> list[Record]:
-    device = DeviceModel(_WIDTH, _CONTEXTS)
+    with _followed_at(_BAUD) as connection:
+        records = [
+            *_arrays(connection, repeats, "", _ARRAY_TARGET),
+            *_single_calls(connection, repeats),
+        ]
+    with _followed_at(_SLOW_BAUD) as connection:
+        return [*records, *_arrays(connection, repeats, f"_{_SLOW_BAUD}_baud", None)]
+
+
+def _followed_at(baud: int) -> AbstractContextManager[Connection]:
+    return followed(DeviceModel(_WIDTH, _CONTEXTS, baud=baud))
+
+
+def _arrays(
+    connection: Connection, repeats: int, suffix: str, target: float | None
+) -> list[Record]:
     source = numpy.random.default_rng(1)
     words = source.integers(0, 2**_WIDTH, _ARRAY, dtype=numpy.uint64)
     numbers = numpy.arange(_ARRAY)
-    anywhere = source.integers(0, _CONTEXTS, _ARRAY)
-    deltas = words[:_SINGLE].tolist()
+    return [
+        _rate(
+            connection,
+            f"post_array_{name}{suffix}",
+            _ARRAY,
+            wanted,
+            repeats,
+            partial(connection.accum_many, places, words),
+        )
+        for name, places, wanted in (
+            ("one", 0 * numbers, target),
+            ("consecutive", numbers % _CONTEXTS, target),
+            ("random", source.integers(0, _CONTEXTS, _ARRAY), None),
+        )
+    ]
+
+
+def _single_calls(connection: Connection, repeats: int) -> list[Record]:
+    random = Random(1)
+    deltas = [random.getrandbits(_WIDTH) for _ in range(_SINGLE)]
+    anywhere = [random.randrange(_CONTEXTS) for _ in range(_SINGLE)]
     records = []
-    with followed(device, _BAUD) as connection:
+    for name, coalesce, target in (
+        ("post_single_context", False, _SINGLE_TARGET),
+        ("coalesce_context", True, None),
+    ):
+        with AtomikContext(_WIDTH, port=connection.url, coalesce=coalesce) as context:
 
-        def rate(name: str, ops: int, target: float | None, work: Callable[[], None]) -> None:
-            seconds = median(_processor_time(connection, work) for _ in range(repeats))
-            conditions = {
-                "width": _WIDTH,
-                "contexts": _CONTEXTS,
-                "ops": ops,
-                "time": "processor time of all threads",
-                "statistic": "median",
-                "repeats": repeats,
-                "window_of_baud": _BAUD,
-            }
-            value = 1e-6 * ops / seconds
-            records.append(Record(name, value, "M/s", "measured", "higher", conditions, target))
+            def each(accum: Callable[[int], None] = context.accum) -> None:
+                for delta in deltas:
+                    accum(delta)
 
-        def calls(post: Callable[[int, int], None], addresses: Sequence[int]) -> None:
-            for address, delta in zip(addresses, deltas, strict=True):
-                post(address, delta)
-
-        for name, places, target in (
-            ("one", 0 * numbers, _ARRAY_TARGET),
-            ("consecutive", numbers % _CONTEXTS, _ARRAY_TARGET),
+            records.append(_rate(connection, name, _SINGLE, target, repeats, each))
+    for name, post, target in (
+        ("post_single", connection.accum, _SINGLE_TARGET),
+        ("coalesce", connection.fold, None),
+    ):
+        for pattern, places, wanted in (
+            ("one", [0] * _SINGLE, target),
             ("random", anywhere, None),
         ):
-            rate(
-                f"post_array_{name}",
-                _ARRAY,
-                target,
-                lambda places=places: connection.accum_many(places, words),
-            )
-        for name, coalesce, target in (
-            ("post_single_context", False, _SINGLE_TARGET),
-            ("coalesce_context", True, None),
-        ):
-            with AtomikContext(_WIDTH, port=connection.url, coalesce=coalesce) as context:
 
-                def each(accum: Callable[[int], None] = context.accum) -> None:
-                    for delta in deltas:
-                        accum(delta)
+            def calls(
+                post: Callable[[int, int], None] = post, places: Sequence[int] = places
+            ) -> None:
+                for address, delta in zip(places, deltas, strict=True):
+                    post(address, delta)
 
-                rate(name, _SINGLE, target, each)
-        for name, post, target in (
-            ("post_single", connection.accum, _SINGLE_TARGET),
-            ("coalesce", connection.fold, None),
-        ):
-            for pattern, places in (
-                ("one", [0] * _SINGLE),
-                ("random", anywhere[:_SINGLE].tolist()),
-            ):
-                rate(
-                    f"{name}_{pattern}",
-                    _SINGLE,
-                    target if pattern == "one" else None,
-                    lambda post=post, places=places: calls(post, places),
-                )
+            records.append(_rate(connection, f"{name}_{pattern}", _SINGLE, wanted, repeats, calls))
     return records
+
+
+def _rate(
+    connection: Connection,
+    name: str,
+    ops: int,
+    target: float | None,
+    repeats: int,
+    work: Callable[[], None],
+) -> Record:
+    seconds = median(_processor_time(connection, work) for _ in range(repeats))
+    conditions = {
+        "width": _WIDTH,
+        "contexts": _CONTEXTS,
+        "ops": ops,
+        "time": "processor time of all threads",
+        "statistic": "median",
+        "repeats": repeats,
+        "line_baud": connection.baud,
+    }
+    value = 1e-6 * ops / seconds
+    return Record(name, value, "M/s", "measured", "higher", conditions, target)
 
 
 def _processor_time(connection: Connection, work: Callable[[], None]) -> float:

@@ -191,9 +191,9 @@ def _posts(repeats: int) -> list[Record]:
 
 
 def _post(name: str, addresses: Any, words: Any, repeats: int) -> Record:
-    device = DeviceModel(_WIDTH, _CONTEXTS)
+    device = DeviceModel(_WIDTH, _CONTEXTS, baud=_BAUD)
     frames = [frame.ops for frame in accum_frames(device.info, addresses, words)]
-    with acknowledged(device, _BAUD) as (connection, port):
+    with acknowledged(device) as (connection, port):
         port.opcounts = list(accumulate(frames * repeats, initial=0))
 
         def post() -> None:
@@ -206,7 +206,7 @@ def _post(name: str, addresses: Any, words: Any, repeats: int) -> Record:
         "width": _WIDTH,
         "deltas": _POSTED,
         "frames": len(frames),
-        "window_of_baud": _BAUD,
+        "line_baud": connection.baud,
         "statistic": "minimum",
         "repeats": repeats,
     }
