@@ -79,6 +79,7 @@ def test_the_package_ziglang_is_taken_where_there_is_no_other(
     monkeypatch.setattr(compiler.metadata, "version", lambda name: "0.99")
     found = find_compiler()
     assert found.command == (sys.executable, "-m", "ziglang", "c++", "-mcpu=baseline")
+    assert found.linker == (sys.executable, "-m", "ziglang", "cc", "-mcpu=baseline")
     assert found.identity == "ziglang 0.99"
 
 

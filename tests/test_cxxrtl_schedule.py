@@ -16,7 +16,8 @@ from amaranth.back import rtlil
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from atomik_sim.cxxrtl import build, find_compiler
+from atomik_sim.cxxrtl import Compiler, build, find_compiler
+from atomik_sim.cxxrtl.compiler import _of_ziglang
 from atomik_sim.cxxrtl.schedule import ScheduleError, schedule
 
 from .simulate import simulate
@@ -166,15 +167,20 @@ def translated(seed: int) -> str:
     return build._cxxrtl(rtlil.convert(dut, ports=ports, emit_src=False))
 
 
+Runner = Callable[..., list[int]]
+
+
 @pytest.fixture
-def runner(tmp_path: Path) -> Callable[[str, Sequence[int]], list[int]]:
-    def run(source: str, levels: Sequence[int]) -> list[int]:
+def runner(tmp_path: Path) -> Runner:
+    def run(
+        source: str, levels: Sequence[int], compiler: Callable[[], Compiler] = find_compiler
+    ) -> list[int]:
         (tmp_path / "design.cc").write_text(source)
         driver = tmp_path / "driver.cc"
         driver.write_text(DRIVER)
         # Loaded once for each name.
         library = tmp_path / f"{abs(hash(source))}.so"
-        build._compile(find_compiler(), driver, library)
+        build._compile(compiler(), driver, library)
         pins = ctypes.create_string_buffer(len(levels))
         ctypes.CDLL(str(library)).run(bytes(levels), ctypes.c_ulong(len(levels)), pins)
         return list(pins.raw)
@@ -182,18 +188,20 @@ def runner(tmp_path: Path) -> Callable[[str, Sequence[int]], list[int]]:
     return run
 
 
-Runner = Callable[[str, Sequence[int]], list[int]]
-
-
-@pytest.mark.parametrize("seed", range(2))
+# The package ziglang has another way of linking, without the C++ library.
+@pytest.mark.parametrize(
+    ("seed", "compiler"),
+    [(0, find_compiler), (1, _of_ziglang)],
+    ids=["the_usual_compiler", "ziglang"],
+)
 def test_a_design_does_at_each_clock_what_it_does_on_amaranths_simulator(
-    seed: int, runner: Runner
+    seed: int, compiler: Callable[[], Compiler], runner: Runner
 ) -> None:
     levels = stimulus(seed)
     pins = expected(seed, levels)
     for bit in range(len(OUTPUTS)):
         assert {value >> bit & 1 for value in pins} == {0, 1}
-    found = runner(schedule(translated(seed)), levels)
+    found = runner(schedule(translated(seed)), levels, compiler)
     assert [value & 0xF for value in found] == pins
     # Once it is settled, nothing changes until an input does.
     for _, times in groupby(zip(levels, found, strict=True), key=lambda pair: pair[0]):

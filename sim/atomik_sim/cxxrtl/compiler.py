@@ -34,10 +34,14 @@ class Compiler:
         Program, and arguments that come first.
     identity : str
         What tells it from other compilers: its own words, version included.
+    linker : tuple of str
+        Likewise, for a compiler that comes without a C++ library to link with and would have to
+        build it, which takes minutes: links C alone. Empty where ``command`` links.
     """
 
     command: tuple[str, ...]
     identity: str
+    linker: tuple[str, ...] = ()
 
     @property
     def version(self) -> str:
@@ -76,15 +80,25 @@ def find_compiler() -> Compiler:
                 # macOS has programs of these names that only say how to install a compiler.
                 failure = failure or error
     if find_spec("ziglang") is not None:
-        # Asking it would take longer than all else there is to do.
-        # It builds for this very processor unless told, and a cache may move to another one.
-        command = (sys.executable, "-m", "ziglang", "c++", "-mcpu=baseline")
-        return Compiler(command, f"ziglang {metadata.version('ziglang')}")
+        return _of_ziglang()
     if failure is not None:
         raise failure
     raise NoCompilerError(
         "there is no C++ compiler. CXX is not set, c++, g++ and clang++ are not on the path, and "
         "the package ziglang is not installed: pip install ziglang"
+    )
+
+
+def _of_ziglang() -> Compiler:
+    """Return the compiler of the package ziglang, which is not asked: that takes longer than all
+    else there is to do.
+    """
+    # It builds for this very processor unless told, and a cache may move to another one.
+    program, options = (sys.executable, "-m", "ziglang"), ("-mcpu=baseline",)
+    return Compiler(
+        (*program, "c++", *options),
+        f"ziglang {metadata.version('ziglang')}",
+        (*program, "cc", *options),
     )
 
 
