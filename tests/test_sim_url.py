@@ -71,6 +71,7 @@ def ask(port: Any, frame: bytes) -> Reply:
         ("sim://", BoardOptions()),
         ("sim://icebreaker", BoardOptions()),
         ("sim://icebreaker/", BoardOptions()),
+        ("sim://ulx3s-25f", BoardOptions("ulx3s-25f")),
         ("sim://?contexts=256", BoardOptions(contexts=256)),
         ("sim://icebreaker?width=7&contexts=3", BoardOptions(contexts=3, width=7)),
         ("sim://?lanes=16", BoardOptions(lanes=16)),
@@ -120,7 +121,7 @@ def test_the_default_board_is_an_icebreaker_with_16_contexts_of_64_bits() -> Non
         ("sim://?baud=3000001", "Option 'baud' must be in 1..3000000, not 3000001"),
         ("sim://?fresh=yes", "Option 'fresh' must be 0 or 1, not 'yes'"),
         ("sim://?name", "Option 'name' must have a value"),
-        ("sim://nexys", "Unknown board 'nexys': simulated boards know icebreaker"),
+        ("sim://nexys", "Unknown board 'nexys': simulated boards know icebreaker or ulx3s-25f"),
         ("sim://?engine=x", "Unknown engine 'x': simulated boards know cxxrtl or amaranth"),
         (
             "sim://?name=a&fresh=1",

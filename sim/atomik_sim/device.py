@@ -17,10 +17,4 @@ def make_device(options: BoardOptions) -> DeltaDevice:
     ValueError
         If no device has these options.
     """
-    return DeltaDevice(
-        options.clock_frequency,
-        options.baud,
-        options.width,
-        options.contexts,
-        lanes=options.lanes,
-    )
+    return DeltaDevice(**options.device)

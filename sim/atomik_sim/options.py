@@ -17,10 +17,30 @@ from atomik_fpga.protocol import (
 
 from .faults.spec import FaultSpec
 
-__all__ = ["BOARDS", "ENGINES", "MIN_CLOCKS_PER_BIT", "BoardOptions", "url_of"]
+__all__ = ["BOARDS", "ENGINES", "MIN_CLOCKS_PER_BIT", "BoardFacts", "BoardOptions", "url_of"]
 
-#: Clock of each board that can be simulated, in hertz.
-BOARDS = {"icebreaker": 12_000_000}
+
+@dataclass(frozen=True, slots=True)
+class BoardFacts:
+    """What makes the device of one board another one, whatever its options are.
+
+    Attributes
+    ----------
+    clock_frequency : int
+        Of its build by default, in hertz.
+    reply_slots : int
+        Replying frames that a host may have outstanding.
+    """
+
+    clock_frequency: int
+    reply_slots: int
+
+
+#: The boards that can be simulated, as `atomik build` makes them.
+BOARDS = {
+    "icebreaker": BoardFacts(clock_frequency=12_000_000, reply_slots=2),
+    "ulx3s-25f": BoardFacts(clock_frequency=25_000_000, reply_slots=4),
+}
 
 #: What runs the gateware.
 ENGINES = ("cxxrtl", "amaranth")
@@ -50,7 +70,8 @@ class BoardOptions:
         32, and ``contexts`` at most 65532.
     baud : int
         Rate of the serial line in bit/s, at least 4 clocks of the board a bit. The default is the
-        fastest one of the default board: simulated clocks are what takes the time.
+        fastest that an icebreaker's clock and the bridge of a ulx3s-25f make: simulated clocks are
+        what takes the time.
     engine : str
         One of `ENGINES`: compiled by CXXRTL and a C++ compiler, or Amaranth's simulator, which also
         stands in for the former where there is no compiler.
@@ -109,7 +130,19 @@ class BoardOptions:
     @property
     def clock_frequency(self) -> int:
         """Clock of the board, in hertz."""
-        return BOARDS[self.board]
+        return BOARDS[self.board].clock_frequency
+
+    @property
+    def device(self) -> dict[str, int]:
+        """Parameters of `atomik_hdl.device.DeltaDevice`: where they are equal, devices are."""
+        return {
+            "clock_frequency": self.clock_frequency,
+            "baud": self.baud,
+            "width": self.width,
+            "depth": self.contexts,
+            "reply_slots": BOARDS[self.board].reply_slots,
+            "lanes": self.lanes,
+        }
 
     @property
     def line_rate(self) -> int:

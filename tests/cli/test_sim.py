@@ -30,6 +30,7 @@ QUICK = ("--engine", "amaranth")
         ("--listen ::1:port", "'::1:port' is not HOST:PORT, such as 127.0.0.1:7000."),
         ("--listen 127.0.0.1:70000", "'127.0.0.1:70000' is not HOST:PORT, such as 127.0.0.1:7000."),
         ("--width 257", "Option 'width' must be in 1..256, not 257"),
+        ("ulx3s", "Unknown board 'ulx3s': simulated boards know icebreaker or ulx3s-25f"),
         (
             "--faults flip:2",
             "Rate of fault 'flip' must be more than 0 and at most 1, not '2'",
@@ -61,12 +62,20 @@ def test_sim_looks_at_the_address_before_it_makes_a_board(
     assert (code, out) == (2 if host == "0.0.0.0" else 3, "")
 
 
+def interrupted(_: object, __: float) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def test_sim_offers_the_board_that_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("atomik_sim.server.BoardServer.wait", interrupted)
+    code, out, err = run("sim", "ulx3s-25f", "--baud", "6250000", "--no-pty", *QUICK)
+    assert (code, out.startswith("ATOMIK_PORT=socket://127.0.0.1:")) == (0, True)
+    assert "simulated ulx3s-25f: 16 contexts of 64 bits, 6,250,000 baud; Ctrl-C ends it\n" in err
+
+
 def test_sim_on_a_remote_address_warns_that_there_is_no_authentication(
     run: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def interrupted(_: object, __: float) -> NoReturn:
-        raise KeyboardInterrupt
-
     monkeypatch.setattr("atomik_sim.server.BoardServer.wait", interrupted)
     code, out, err = run("sim", "--listen", "0.0.0.0:0", "--allow-remote", "--no-pty", *QUICK)
     assert code == 0

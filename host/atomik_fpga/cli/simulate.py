@@ -87,8 +87,8 @@ def sim(
 ) -> None:
     """Offer a simulated board to other processes.
 
-    BOARD is icebreaker, the one that is simulated. A simulator runs the gateware of the real board
-    behind a TCP port (socket://HOST:PORT) and, where the system has them, behind a
+    BOARD is icebreaker, unless it is named, or ulx3s-25f. A simulator runs the gateware of the real
+    board behind a TCP port (socket://HOST:PORT) and, where the system has them, behind a
     pseudo-terminal, which is a serial port to whoever opens it. The contexts keep their values from
     one client to the next, until Ctrl-C ends the board, with exit code 0.
 

@@ -94,13 +94,6 @@ def library_of(options: BoardOptions, *, variant: str = "") -> Path:
 
 
 def _key(options: BoardOptions, compiler: Compiler, variant: str) -> str:
-    configuration = (
-        options.clock_frequency,
-        options.baud,
-        options.width,
-        options.contexts,
-        options.lanes,
-    )
     try:
         tools = [f"{name} {metadata.version(name)}" for name in ("amaranth", _YOSYS)]
     except metadata.PackageNotFoundError as error:
@@ -108,7 +101,7 @@ def _key(options: BoardOptions, compiler: Compiler, variant: str) -> str:
             f'the package {error.name} is not installed: pip install "atomik-fpga[sim]"'
         ) from error
     return content_key(
-        f"{_FORMAT} {configuration} {platform.machine()} {sys.platform}",
+        f"{_FORMAT} {options.device} {platform.machine()} {sys.platform}",
         *tools,
         compiler.identity,
         variant,
