@@ -14,7 +14,13 @@ import atomik_boards.flow
 from atomik_boards.build import build_board, identify
 from atomik_boards.catalog import BOARDS
 from atomik_boards.design import plan_design
-from atomik_boards.errors import BuildError, FitError, TimingError, ToolMissingError
+from atomik_boards.errors import (
+    BuildError,
+    FitError,
+    TimingError,
+    ToolMissingError,
+    TooSmallError,
+)
 from atomik_fpga import __version__
 
 from .fake_tools import FakeTools, timing_report
@@ -250,6 +256,16 @@ def test_a_design_that_does_not_fit_is_refused_before_place_and_route(
 
     assert quick.ran == ["yosys"]
     assert not (tmp_path / "manifest.json").exists()
+
+
+def test_a_board_on_which_no_size_fits_is_refused_before_anything_runs(
+    quick: FakeTools, tmp_path: Path
+) -> None:
+    with pytest.raises(TooSmallError, match=r"^No size of the device fits .* it has 1,280 logic "):
+        build_board("icestick", out=tmp_path / "build", contexts=2, width=8)
+
+    assert quick.ran == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_place_and_route_finds_no_place_for_does_not_fit_either(

@@ -19,6 +19,7 @@ from .board import Board
 from .catalog import find_board
 from .design import Design, Fabric, plan_design
 from .errors import BuildError, TimingError
+from .fit import check_part
 from .flow import BITSTREAMS, CONSTRAINTS, NAME, NETLIST, PLACEMENT, REPORT, Flow, Synthesis
 from .manifest import line_plan, make_manifest
 from .platforms import load_platform
@@ -117,10 +118,12 @@ def build_board(
         If there is no board of that name.
     ClockError, BaudError
         If the board can't make the frequency or the line rate. Nothing was run.
+    TooSmallError
+        If the board's part has too few cells for any size of the device. Nothing was run.
     ToolMissingError
         If a program is not installed. Nothing was run.
     FitError
-        If the part has not enough cells.
+        If the part has not enough cells for this size.
     TimingError
         If a clock was not constrained as intended, or is too slow.
     BuildError
@@ -131,6 +134,7 @@ def build_board(
     began = time.monotonic()
     if isinstance(board, str):
         board = find_board(board)
+    check_part(board)
     report: Progress = _ignore if progress is None else progress
     design = plan_design(
         board,

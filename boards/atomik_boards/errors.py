@@ -12,6 +12,7 @@ __all__ = [
     "FlashError",
     "LoaderError",
     "TimingError",
+    "TooSmallError",
     "ToolMissingError",
     "UnknownBoardError",
     "WrongPartError",
@@ -44,6 +45,10 @@ class TimingError(BuildError):
 
 class FitError(BuildError):
     """The design needs more cells than the part has."""
+
+
+class TooSmallError(FitError):
+    """The part has too few cells for any size of the device."""
 
 
 class FlashError(AtomikError):

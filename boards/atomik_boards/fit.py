@@ -8,19 +8,32 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from .board import Board, Family
-from .errors import FitError
+from .errors import FitError, TooSmallError
 
-__all__ = ["CAPACITIES", "Need", "check_fit", "count_needs"]
+__all__ = [
+    "CAPACITIES",
+    "LOGIC",
+    "RAM",
+    "SMALLEST",
+    "Need",
+    "check_fit",
+    "check_part",
+    "count_needs",
+    "find_lack",
+    "list_logic_cells",
+]
 
+#: The kinds of cells that are counted.
 LOGIC = "logic cells"
 RAM = "block RAMs"
 
-#: Logic cells of iCE40 that a device of 2 contexts of 8 bits with one reply slot takes.
-SMALLEST = 2387
+#: Logic cells of iCE40 that the smallest device takes: 2 contexts of 8 bits, one reply slot.
+#: ``python -m benchmarks.smallest`` counts them.
+SMALLEST = 2383
 
 #: What a part has, by device. LFE5U-12F is the die of a 25F, and HX4K that of an HX8K; the open
 #: tools use all of it. What Lattice promises of the 12F is enough, so that is what counts here.
@@ -55,6 +68,47 @@ class Need:
     needed: int
     available: int
 
+    def __str__(self) -> str:
+        return f"{self.needed:,} {self.kind} of {self.available:,}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        return asdict(self)
+
+
+def find_lack(board: Board) -> Need | None:
+    """Return what the smallest device needs of the part of ``board``, if the part has less.
+
+    Parameters
+    ----------
+    board : Board
+        A part that is not in `CAPACITIES` is taken to be large enough.
+    """
+    capacity = CAPACITIES.get(board.device)
+    if board.family is not Family.ICE40 or capacity is None or capacity[LOGIC] >= SMALLEST:
+        return None
+    return Need(LOGIC, SMALLEST, capacity[LOGIC])
+
+
+def check_part(board: Board) -> None:
+    """Refuse a board on which no size of the device has room.
+
+    Raises
+    ------
+    TooSmallError
+        If its part has fewer cells than the smallest device takes; the message has both numbers,
+        and what fits where.
+    """
+    lack = find_lack(board)
+    if lack is not None:
+        raise TooSmallError(
+            f"No size of the device fits in the {board.part} of {board.name}: it has "
+            f"{lack.available:,} {lack.kind}, and 2 contexts of 8 bits with one reply slot need "
+            f"{lack.needed:,}. iCE40UP5K, HX4K, HX8K and LP8K and all parts of ECP5 hold the "
+            "device (`atomik boards` lists boards with them); this one has room for DeltaCore in a "
+            "design of your own (docs/boards.md)"
+        )
+
 
 def check_fit(netlist: Mapping[str, Any], board: Board) -> list[Need]:
     """Return what ``netlist`` needs of the part of ``board``.
@@ -78,22 +132,13 @@ def check_fit(netlist: Mapping[str, Any], board: Board) -> list[Need]:
     needs = [Need(kind, counts[kind], available) for kind, available in capacity.items()]
     short = [need for need in needs if need.needed > need.available]
     if short:
-        lacks = " and ".join(f"{need.needed:,} {need.kind} of {need.available:,}" for need in short)
+        what = "fewer contexts" if short[0].kind == RAM else "narrower contexts"
+        lacks = " and ".join(map(str, short))
         raise FitError(
             f"This does not fit in the {board.part} of {board.name}: it needs {lacks}. "
-            f"{_remedy(capacity, short[0])}"
+            f"Ask for {what}, or for fewer lanes of banks if it has some"
         )
     return needs
-
-
-def _remedy(capacity: Mapping[str, int], short: Need) -> str:
-    if capacity[LOGIC] < SMALLEST:
-        return (
-            "No size of it would: 2 contexts of 8 bits with one reply slot, the smallest device, "
-            f"need {SMALLEST:,} logic cells (docs/boards.md)"
-        )
-    what = "fewer contexts" if short.kind == RAM else "narrower contexts"
-    return f"Ask for {what}, or for fewer lanes of banks if it has some"
 
 
 def count_needs(netlist: Mapping[str, Any], family: Family) -> dict[str, int]:
@@ -105,34 +150,41 @@ def count_needs(netlist: Mapping[str, Any], family: Family) -> dict[str, int]:
         return {LOGIC: max(luts, kinds["TRELLIS_FF"]), RAM: kinds["DP16KD"] + kinds["PDPW16KD"]}
     if family is Family.GOWIN:
         return {LOGIC: _total(kinds, "LUT", "ALU"), RAM: _total(kinds, "SDP", "DP", "SP")}
-    return {LOGIC: _ice40_logic(netlist), RAM: kinds["SB_RAM40_4K"]}
+    return {LOGIC: len(list_logic_cells(netlist)), RAM: kinds["SB_RAM40_4K"]}
 
 
 def _total(kinds: Mapping[str, int], *prefixes: str) -> int:
     return sum(number for kind, number in kinds.items() if kind.startswith(prefixes))
 
 
-def _ice40_logic(netlist: Mapping[str, Any]) -> int:
-    """Return the logic cells of iCE40: each has one LUT, one carry and one register behind it.
+def list_logic_cells(netlist: Mapping[str, Any]) -> list[str]:
+    """Return a name for each logic cell of iCE40 that ``netlist`` takes once packed.
 
-    A register shares the cell of the LUT that makes its input, if that LUT makes nothing else; a
-    carry that of the LUT that adds the same two bits.
+    A logic cell has one LUT, one carry and one register behind it. A register shares the cell of
+    the LUT that makes its input, if that LUT makes nothing else; a carry that of the LUT that adds
+    the same two bits. The name is that of the LUT, or else of the register or carry.
     """
-    cells = netlist["modules"]["top"]["cells"].values()
+    cells = netlist["modules"]["top"]["cells"]
     readers: Counter[int | str] = Counter()
-    for cell in cells:
+    for cell in cells.values():
         for port, bits in cell["connections"].items():
             if cell["port_directions"][port] == "input":
                 readers.update(bits)
-    luts = [cell["connections"] for cell in cells if cell["type"] == "SB_LUT4"]
+    luts = [cell["connections"] for cell in cells.values() if cell["type"] == "SB_LUT4"]
     made = {lut["O"][0] for lut in luts}
     adders = {(lut["I1"][0], lut["I2"][0], lut["I3"][0]) for lut in luts}
-    total = len(luts)
-    for cell in cells:
+    names = []
+    for name, cell in cells.items():
         pins = cell["connections"]
-        if cell["type"].startswith("SB_DFF"):
+        if cell["type"] == "SB_LUT4":
+            alone = True
+        elif cell["type"].startswith("SB_DFF"):
             (bit,) = pins["D"]
-            total += bit not in made or readers[bit] > 1
+            alone = bit not in made or readers[bit] > 1
         elif cell["type"] == "SB_CARRY":
-            total += (pins["I0"][0], pins["I1"][0], pins["CI"][0]) not in adders
-    return total
+            alone = (pins["I0"][0], pins["I1"][0], pins["CI"][0]) not in adders
+        else:
+            continue
+        if alone:
+            names.append(name)
+    return names

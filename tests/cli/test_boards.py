@@ -9,6 +9,7 @@ import pytest
 
 import atomik_boards.sweep
 from atomik_boards.catalog import BOARDS
+from atomik_boards.fit import SMALLEST
 from atomik_boards.sweep import Entry, Sweep, load_sweep
 
 from .bench import Run
@@ -27,7 +28,6 @@ def sweep(monkeypatch: pytest.MonkeyPatch) -> None:
         {},
         {
             "icebreaker": Entry(True, 12_000_000, 31_460_000, cells, 41.5, ""),
-            "icestick": Entry(False, 0, 0, {}, 20.0, "This does not fit."),
             "icesugar": Entry(False, 0, 0, {}, 20.0, "Clock 'clk' reaches only 9 MHz"),
         },
     )
@@ -42,12 +42,13 @@ def test_boards_are_a_line_each_with_what_the_sweep_made_of_them(run: Run, sweep
     assert lines["icebreaker"] == (
         "icebreaker iCE40UP5K-SG48 256 x 64 1000000 to 6000000 12 / 31.5 50% 10%"
     )
-    assert lines["icestick"].endswith("does not fit")
+    assert lines["icestick"] == "icestick iCE40HX1K-TQ144 none fits 1000000 to 12000000 too small"
     assert lines["icesugar"].endswith("not built")
     assert lines["ulx3s-85f"].endswith("not in the sweep")
-    assert out.splitlines()[-1] == (
-        "Clock: needed, and reached by place and route; 0.1.0, 2026-11."
-    )
+    assert out.splitlines()[-2:] == [
+        f"Too small: the smallest device needs {SMALLEST:,} logic cells of 1,280.",
+        "Clock: needed, and reached by place and route; 0.1.0, 2026-11.",
+    ]
 
 
 def test_boards_as_json_hold_all_that_is_known(run: Run, sweep: None) -> None:
@@ -63,6 +64,13 @@ def test_boards_as_json_hold_all_that_is_known(run: Run, sweep: None) -> None:
     assert boards["upduino-v3"]["uart"] == {"rx": "j_0:7", "tx": "j_0:8"}
     assert boards["upduino-v3"]["clocks"] == {"clk12": 12_000_000}
     assert boards["ulx3s-85f"]["sweep"] is None
+    assert (boards["ulx3s-85f"]["contexts"], boards["ulx3s-85f"]["too_small"]) == (4096, None)
+    assert (boards["icestick"]["contexts"], boards["icestick"]["width"]) == (None, None)
+    assert boards["icestick"]["too_small"] == {
+        "kind": "logic cells",
+        "needed": SMALLEST,
+        "available": 1280,
+    }
 
 
 def test_the_record_that_comes_with_the_package_is_of_known_boards() -> None:

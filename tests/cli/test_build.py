@@ -11,7 +11,8 @@ import pytest
 import atomik_boards.build
 from atomik_boards.build import BuildResult
 from atomik_boards.catalog import BOARDS
-from atomik_boards.errors import FitError, TimingError, ToolMissingError
+from atomik_boards.errors import BuildError, FitError, TimingError, ToolMissingError
+from atomik_boards.fit import SMALLEST
 from atomik_fpga.cache import CacheError
 
 from .bench import Run
@@ -43,8 +44,6 @@ def built(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
     def build_board(board: str, **options: Any) -> BuildResult:
         asked.update(board=board, **options)
         options["progress"]("placing and routing")
-        if board == "icestick":
-            raise FitError("This does not fit.")
         notes = ["mind the jumper"] if board == "upduino-v3" else []
         page = tmp_path / "report.html"
         return BuildResult(
@@ -156,46 +155,104 @@ def test_what_a_boards_owner_has_to_know_is_said(run: Run, built: dict[str, Any]
     assert run("build", "upduino-v3", "-q")[2] == ""
 
 
-def test_a_family_whose_tools_are_missing_keeps_no_other_one_from_being_built(
-    run: Run, built: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+TOO_SMALL = {"icestick", "nandland-go", "ice40-hx1k-blink-evn", "icesugar-nano"}
+
+
+def fail(monkeypatch: pytest.MonkeyPatch, name: str, error: Exception) -> None:
+    """Let the build of one board end with an error."""
     build_board = atomik_boards.build.build_board
 
-    def without_gowin(board: str, **options: Any) -> object:
-        if board == "tang-nano-9k":
-            raise ToolMissingError("apycula is not installed")
+    def build(board: str, **options: Any) -> object:
+        if board == name:
+            raise error
         return build_board(board, **options)
 
-    monkeypatch.setattr(atomik_boards.build, "build_board", without_gowin)
-    code, out, err = run("build", "--all", "--json", "--out", str(tmp_path))
-    results = {result["board"]: result for result in json.loads(out)["boards"]}
-    assert code == 2
-    assert results["tang-nano-9k"]["problem"] == "apycula is not installed"
-    assert results["ulx3s-25f"]["built"] is True
-    assert "tang-nano-9k" in err.splitlines()[-1]
+    monkeypatch.setattr(atomik_boards.build, "build_board", build)
 
 
-def test_all_boards_are_built_though_one_fails(
-    run: Run, built: dict[str, Any], tmp_path: Path
+def test_all_boards_are_built_but_those_that_are_too_small(
+    run: Run, built: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    for name in TOO_SMALL:
+        fail(monkeypatch, name, AssertionError(f"{name} is not to be built"))
     code, out, err = run("build", "--all", "--json", "--out", str(tmp_path))
     results = {result["board"]: result for result in json.loads(out)["boards"]}
-    assert code == 2
-    assert err.splitlines()[-1] == "atomik: not built: icestick"
+    assert code == 0
+    assert not [line for line in err.splitlines() if line.startswith("atomik:")]
     assert set(results) == set(BOARDS)
     assert results["icestick"] == {
         "board": "icestick",
-        "built": False,
-        "problem": "This does not fit.",
+        "status": "too small",
+        "problem": f"the smallest device needs {SMALLEST:,} logic cells of 1,280",
+        "kind": "logic cells",
+        "needed": SMALLEST,
+        "available": 1280,
     }
-    assert results["ulx3s-25f"]["built"] is True
+    assert {name for name, it in results.items() if it["status"] == "too small"} == TOO_SMALL
+    assert {results[name]["status"] for name in set(BOARDS) - TOO_SMALL} == {"built"}
     assert results["ulx3s-25f"]["seconds"] == 12.3
     assert built["out"] == tmp_path / list(BOARDS)[-1]
 
     code, out, _ = run("build", "--all", "--out", str(tmp_path))
+    lines = out.splitlines()
+    assert code == 0
+    assert (
+        f"icestick              too small: the smallest device needs {SMALLEST:,} logic cells of "
+        "1,280"
+    ) in lines
+    assert "icebreaker            27.3 MHz of 24 wanted, 12 s" in lines
+    assert lines[-1] == f"{len(BOARDS) - 4} built, 4 too small, 0 failed"
+
+
+def test_a_family_whose_tools_are_missing_keeps_no_other_one_from_being_built(
+    run: Run, built: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    fail(monkeypatch, "tang-nano-9k", ToolMissingError("apycula is not installed"))
+    code, out, err = run("build", "--all", "--json", "--out", str(tmp_path))
+    results = {result["board"]: result for result in json.loads(out)["boards"]}
     assert code == 2
-    assert "icestick              FAILED: This does not fit." in out.splitlines()
-    assert "icebreaker            27.3 MHz of 24 wanted, 12 s" in out.splitlines()
+    assert results["tang-nano-9k"]["problem"] == "apycula is not installed"
+    assert results["ulx3s-25f"]["status"] == "built"
+    assert err.splitlines()[-1] == "atomik: not built: tang-nano-9k"
+
+
+@pytest.mark.parametrize(
+    "error", [FitError("This does not fit."), TimingError("Too slow."), BuildError("It broke.")]
+)
+def test_all_boards_are_built_though_one_fails(
+    run: Run,
+    built: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    tmp_path: Path,
+) -> None:
+    fail(monkeypatch, "fomu-pvt", error)
+    code, out, err = run("build", "--all", "--json", "--out", str(tmp_path))
+    results = {result["board"]: result for result in json.loads(out)["boards"]}
+    assert code == 2
+    assert err.splitlines()[-1] == "atomik: not built: fomu-pvt"
+    assert results["fomu-pvt"] == {
+        "board": "fomu-pvt",
+        "status": "failed",
+        "problem": str(error),
+    }
+    assert results["ulx3s-25f"]["status"] == "built"
+
+    code, out, _ = run("build", "--all", "--out", str(tmp_path))
+    assert code == 2
+    assert f"fomu-pvt              FAILED: {error}" in out.splitlines()
+    assert out.splitlines()[-1] == f"{len(BOARDS) - 5} built, 4 too small, 1 failed"
+
+
+def test_one_board_that_is_too_small_is_an_error_that_says_what_fits_where(run: Run) -> None:
+    code, out, err = run("build", "icestick", "--contexts=2", "--width=8")
+    assert (code, out) == (2, "")
+    assert (
+        f"it has 1,280 logic cells, and 2 contexts of 8 bits with one reply slot need {SMALLEST:,}"
+        in err
+    )
+    assert "iCE40UP5K, HX4K, HX8K and LP8K and all parts of ECP5 hold the device" in err
+    assert "this one has room for DeltaCore" in err
 
 
 @pytest.mark.parametrize(

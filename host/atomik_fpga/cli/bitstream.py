@@ -29,6 +29,9 @@ __all__ = ["build"]
 #: Options that would mean something else, or nothing, for each board.
 _OF_ONE_BOARD = ("freq", "baud", "contexts", "width", "lanes", "clock", "rx", "tx")
 
+#: What can become of a board with --all.
+_BUILT, _TOO_SMALL, _FAILED = "built", "too small", "failed"
+
 
 @click.command()
 @click.argument("board", required=False)
@@ -84,7 +87,8 @@ def build(
     The build fails, with exit code 2, unless the design fits, and every clock was constrained as
     intended and met. What is not given is the board's default; `atomik boards` lists them. The
     first build on a machine also compiles the tools. Beside the bitstream are report.html, for
-    people, and manifest.json.
+    people, and manifest.json. With --all, a board whose part can hold no size of the device is
+    listed as too small, and is no failure.
 
     A tool whose environment variable holds an absolute path is that one: YOSYS, NEXTPNR_ICE40,
     NEXTPNR_ECP5, ICEPACK, ECPPACK.
@@ -126,29 +130,41 @@ def _build_one(settings: Settings, board: str, options: dict[str, Any]) -> Build
 
 
 def _build_all(settings: Settings, options: dict[str, Any], as_json: bool) -> None:
-    """Build every board, go on after one that fails, and fail if one did."""
+    """Build every board that can hold the device, go on after one that fails, fail if one did."""
     try:
         from atomik_boards.catalog import BOARDS
+        from atomik_boards.fit import find_lack
     except ModuleNotFoundError as error:
         raise missing_extra("build", "`atomik build`", error) from error
     folder: Path = options.pop("out") or Path("build")
     results: list[dict[str, Any]] = []
-    for name in BOARDS:
+    for name, board in BOARDS.items():
         settings.note(f"{name}:")
-        try:
-            result = _build_one(settings, name, {**options, "out": folder / name})
-        except CommandError as error:
-            # What the first board misses, all do; a later one may be of a family of its own.
-            if error.code is not ExitCode.BUILD and not results:
-                raise
-            results.append({"board": name, "built": False, "problem": error.message})
+        lack = find_lack(board)
+        if lack is not None:
+            values = {"problem": f"the smallest device needs {lack}", **lack.as_dict()}
+            results.append({"board": name, "status": _TOO_SMALL, **values})
         else:
-            results.append({**_values(result), "built": True})
+            try:
+                result = _build_one(settings, name, {**options, "out": folder / name})
+            except CommandError as error:
+                # What the first board misses, all do; a later one may be of a family of its own.
+                if error.code is not ExitCode.BUILD and not results:
+                    raise
+                results.append({"board": name, "status": _FAILED, "problem": error.message})
+            else:
+                results.append({**_values(result), "status": _BUILT})
         if not as_json:
             click.echo(_line(results[-1]))
-    failed = [result["board"] for result in results if not result["built"]]
+    names = {
+        status: [result["board"] for result in results if result["status"] == status]
+        for status in (_BUILT, _TOO_SMALL, _FAILED)
+    }
     if as_json:
         print_json({"boards": results})
+    else:
+        click.echo(", ".join(f"{len(boards)} {status}" for status, boards in names.items()))
+    failed = names[_FAILED]
     if failed:
         raise CommandError(f"not built: {', '.join(failed)}", ExitCode.BUILD)
 
@@ -165,8 +181,9 @@ def _values(result: BuildResult) -> dict[str, Any]:
 
 def _line(result: dict[str, Any]) -> str:
     """Return one board's result in one line."""
-    if not result["built"]:
-        return f"{result['board']:<22}FAILED: {result['problem'].splitlines()[0]}"
+    if result["status"] != _BUILT:
+        verdict = "FAILED" if result["status"] == _FAILED else _TOO_SMALL
+        return f"{result['board']:<22}{verdict}: {result['problem'].splitlines()[0]}"
     (clock,) = result["clocks"].values()
     return (
         f"{result['board']:<22}{clock['reached_hz'] / 1e6:.1f} MHz of "

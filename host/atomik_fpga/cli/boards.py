@@ -32,6 +32,7 @@ def boards(as_json: bool) -> None:
     try:
         from atomik_boards.catalog import BOARDS
         from atomik_boards.design import highest_baud
+        from atomik_boards.fit import find_lack
         from atomik_boards.sweep import load_sweep
     except ModuleNotFoundError as error:
         raise missing_extra("build", "`atomik boards`", error) from error
@@ -44,24 +45,31 @@ def boards(as_json: bool) -> None:
         print_json({"boards": entries, "sweep": {"version": sweep.version, "date": sweep.date}})
         return
     rows = [("board", "part", "table", "baud", "clock, MHz", "logic", "RAM")]
+    lacks = {lack for lack in map(find_lack, BOARDS.values()) if lack is not None}
     for board in BOARDS.values():
-        table = f"{board.contexts} x {board.width}"
+        table = f"{board.contexts} x {board.width}" if find_lack(board) is None else "none fits"
         baud = f"{board.default_baud} to {highest_baud(board)}"
         rows.append((board.name, board.part, table, baud, *_result(board, sweep)))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = [f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)]
         click.echo("  ".join(cells).rstrip())
+    for lack in sorted(lacks, key=str):
+        click.echo(f"Too small: the smallest device needs {lack}.")
     click.echo(f"Clock: needed, and reached by place and route; {sweep.version}, {sweep.date}.")
 
 
 def _result(board: Board, sweep: Sweep) -> tuple[str, str, str]:
     """Return what the sweep made of a board: its clock, and the parts of its cells in use."""
+    from atomik_boards.fit import find_lack
+
+    if find_lack(board) is not None:
+        return "too small", "", ""
     entry = sweep.boards.get(board.name)
     if entry is None:
         return "not in the sweep", "", ""
     if not entry.built:
-        return entry.outcome, "", ""
+        return "not built", "", ""
     logic, ram = (
         next((it for kind, it in entry.utilization.items() if kind in kinds), None)
         for kinds in (_LOGIC, _RAM)
@@ -76,7 +84,9 @@ def _share(cells: Mapping[str, int] | None) -> str:
 
 def _values(board: Board, sweep: Sweep) -> dict[str, Any]:
     from atomik_boards.board import UartPins
+    from atomik_boards.fit import find_lack
 
+    lack = find_lack(board)
     entry = sweep.boards.get(board.name)
     uart = board.uart
     pins = {"rx": uart.rx, "tx": uart.tx} if isinstance(uart, UartPins) else None
@@ -87,8 +97,9 @@ def _values(board: Board, sweep: Sweep) -> dict[str, Any]:
         "idcode": None if board.idcode is None else f"{board.idcode:08x}",
         "clock_hz": board.clock_hz,
         "clocks": dict(board.clocks),
-        "contexts": board.contexts,
-        "width": board.width,
+        "contexts": board.contexts if lack is None else None,
+        "width": board.width if lack is None else None,
+        "too_small": None if lack is None else lack.as_dict(),
         "bridge": board.bridge,
         "default_baud": board.default_baud,
         "uart": pins,
