@@ -1,7 +1,10 @@
 """Every board, built with its defaults: ``python -m benchmarks.boards [--json] [--only NAME] …``.
 
-What was built before comes from the cache, so a sweep that was interrupted goes on where it was;
-its time is then that of the record, if it has one. ``--fresh`` builds everything anew.
+What was built before comes from the cache; its time is then that of the record, if it has one.
+``--fresh`` builds everything anew. ``--record`` keeps each board as soon as it was built, and a
+sweep that was interrupted goes on with ``--resume``: it leaves out the boards whose record is of
+this design and these tools. Boards whose part holds no size of the device are listed without a
+target.
 """
 
 from __future__ import annotations
@@ -19,10 +22,11 @@ from pathlib import Path
 
 import atomik_boards.sweep
 from atomik_boards.board import HFOSC, Board, Family, UartPins
-from atomik_boards.build import build_board
+from atomik_boards.build import build_board, identify
 from atomik_boards.catalog import BOARDS
-from atomik_boards.design import highest_baud
-from atomik_boards.errors import FitError, TimingError
+from atomik_boards.design import highest_baud, plan_design
+from atomik_boards.errors import FitError, TimingError, ToolMissingError
+from atomik_boards.fit import find_lack
 from atomik_boards.sweep import RECORD, Entry, Sweep, load_sweep
 from atomik_boards.tools import find_tools, tool_versions
 from atomik_fpga import __version__
@@ -37,7 +41,7 @@ _PAGE = Path(__file__).parents[1] / "docs" / "boards.md"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code: 4 if a board is too small, or a clock too slow."""
+    """Run the command and return its exit code: 4 if a board that can hold the device failed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.boards", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument(
@@ -48,51 +52,65 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--record", action="store_true", help="keep the result, and write the table of the docs"
     )
     parser.add_argument("--fresh", action="store_true", help="take nothing from the cache")
+    parser.add_argument(
+        "--resume", action="store_true", help="build only what the record has not, or not of this"
+    )
     parser.add_argument("--recorded", action="store_true", help="run nothing, show the record")
     options = parser.parse_args(arguments)
     sweep = load_sweep()
     names = options.only or list(BOARDS)
     if not options.recorded:
-        fresh = _run(names, options.jobs, sweep, record=options.record, fresh=options.fresh)
-        sweep = (
-            fresh if options.record else replace(fresh, boards={n: fresh.boards[n] for n in names})
-        )
+        able = [name for name in names if find_lack(BOARDS[name]) is None]
+        try:
+            versions = _versions(able)
+        except ToolMissingError as error:
+            parser.error(f"{error}. Or name the boards to build with --only")
+        if options.resume:
+            able = [name for name in able if not _is_recorded(name, sweep, versions)]
+        sweep = _run(able, options, versions, sweep)
     return report("boards", records(sweep, names), as_json=options.json)
 
 
 def records(sweep: Sweep, names: Sequence[str]) -> list[Record]:
-    """Return the sweep as records: clocks, and of boards that are too small what they lack."""
+    """Return the sweep as records: clocks, and the cells of parts in which no device fits."""
     made = []
     for name in names:
-        entry = sweep.boards.get(name)
-        if entry is None:
-            continue
         board = BOARDS[name]
-        conditions = {
-            "part": board.part,
-            "contexts": board.contexts,
-            "width": board.width,
-            "baud": board.default_baud,
-            "seed": 1,
-            "seconds": entry.seconds,
-            **{
-                kind: f"{it['used']} of {it['available']}" for kind, it in entry.utilization.items()
-            },
-            **({"problem": entry.problem} if entry.problem else {}),
-            **sweep.tools,
-        }
-        made.append(
-            Record(
-                f"{name}_clock",
-                entry.reached_hz / 1e6,
-                "MHz",
-                "place-and-route",
-                "higher",
-                conditions,
-                target=(entry.wanted_hz or board.clock_hz) / 1e6,
-            )
-        )
+        entry = sweep.boards.get(name)
+        lack = find_lack(board)
+        if lack is not None:
+            metric, kind = f"{name}_{lack.kind.replace(' ', '_')}", lack.kind
+            small = {"part": board.part, "status": "too small", "smallest_device": lack.needed}
+            made.append(Record(metric, lack.available, kind, "computed", "higher", small))
+        elif entry is not None:
+            made.append(_record(board, entry, sweep.tools))
     return made
+
+
+def _record(board: Board, entry: Entry, tools: Mapping[str, str]) -> Record:
+    used = {kind: f"{it['used']} of {it['available']}" for kind, it in entry.utilization.items()}
+    conditions = {
+        "part": board.part,
+        "status": "built" if entry.built else "failed",
+        "build_id": entry.build_id,
+        "contexts": board.contexts,
+        "width": board.width,
+        "baud": board.default_baud,
+        "seed": 1,
+        "seconds": entry.seconds,
+        **used,
+        **({"problem": entry.problem} if entry.problem else {}),
+        **tools,
+    }
+    return Record(
+        f"{board.name}_clock",
+        entry.reached_hz / 1e6,
+        "MHz",
+        "place-and-route",
+        "higher",
+        conditions,
+        target=(entry.wanted_hz or plan_design(board).clock.hz) / 1e6,
+    )
 
 
 def table(sweep: Sweep) -> str:
@@ -103,10 +121,14 @@ def table(sweep: Sweep) -> str:
     ]
     for name, board in BOARDS.items():
         entry = sweep.boards.get(name)
+        lack = find_lack(board)
+        if lack is not None:
+            lines.append(f"| `{name}` | {board.part} | too small | | {lack} | | |")
+            continue
         if entry is None:
             continue
         if not entry.built:
-            lines.append(f"| `{name}` | {board.part} | {entry.outcome} | | | | |")
+            lines.append(f"| `{name}` | {board.part} | failed | | | | |")
             continue
         logic, ram = _cells(board)
         lines.append(
@@ -128,11 +150,12 @@ def wiring_table() -> str:
         clock = f"{board.clock_hz / 1e6:g}" + (" inside" if board.clock == HFOSC else "")
         uart = board.uart
         pins = f"rx `{uart.rx}`, tx `{uart.tx}`" if isinstance(uart, UartPins) else "its own"
+        size = f"{board.contexts} x {board.width}" if find_lack(board) is None else "none fits"
         lamps = ", ".join(board.leds) or "none"
         reset = "button" if board.reset else "none"
+        rates = f"{board.default_baud:,}, {highest_baud(board):,}"
         lines.append(
-            f"| `{name}` | {board.title} | {clock} | {board.contexts} x {board.width} "
-            f"| {board.bridge} | {board.default_baud:,}, {highest_baud(board):,} | {pins} "
+            f"| `{name}` | {board.title} | {clock} | {size} | {board.bridge} | {rates} | {pins} "
             f"| {lamps} | {reset} |"
         )
     return "\n".join(lines) + "\n"
@@ -156,27 +179,51 @@ def _used(entry: Entry, kind: str) -> str:
     return f"{cells['used']:,} of {cells['available']:,}, {share:.0%}"
 
 
-def _run(names: Sequence[str], jobs: int, sweep: Sweep, *, record: bool, fresh: bool) -> Sweep:
-    """Build the boards, and keep each result as soon as it is there."""
+def _versions(names: Sequence[str]) -> dict[str, str]:
+    """Return the versions of all that the builds of these boards depend on."""
     versions: dict[str, str] = {}
     for family in {BOARDS[name].family: None for name in names}:
         versions |= tool_versions(find_tools(family).values())
+    return versions
+
+
+def _is_same(sweep: Sweep, versions: Mapping[str, str]) -> bool:
+    """Whether rows that are made now may stand beside those of ``sweep``."""
+    agree = all(sweep.tools.get(package, it) == it for package, it in versions.items())
+    return agree and (sweep.version, sweep.machine) == (__version__, machine())
+
+
+def _is_recorded(name: str, sweep: Sweep, versions: Mapping[str, str]) -> bool:
+    entry = sweep.boards.get(name)
+    if entry is None or not entry.built or not _is_same(sweep, versions):
+        return False
+    return entry.build_id == f"{identify(plan_design(BOARDS[name])):016x}"
+
+
+def _run(
+    names: Sequence[str], options: argparse.Namespace, versions: Mapping[str, str], before: Sweep
+) -> Sweep:
+    """Build the boards, and keep each result as soon as it is there.
+
+    Rows of the record that other versions or another machine made are dropped: one line says of all
+    rows what they were made with.
+    """
+    kept = before if _is_same(before, versions) else replace(before, tools={}, boards={})
     sweep = replace(
-        sweep,
+        kept,
         version=__version__,
         date=datetime.now(UTC).strftime("%Y-%m"),
         machine=machine(),
-        tools=versions,
+        tools={**kept.tools, **versions},
     )
-    boards = dict(sweep.boards)
     with tempfile.TemporaryDirectory() as folder:
-        tasks = [(name, Path(folder, name), sweep.boards.get(name), fresh) for name in names]
-        for name, entry in _results(tasks, jobs):
-            boards[name] = entry
+        tasks = [(n, Path(folder, n), kept.boards.get(n), bool(options.fresh)) for n in names]
+        for name, entry in _results(tasks, options.jobs):
+            sweep = replace(sweep, boards={**sweep.boards, name: entry})
             print(f"{name}: {_said(entry)}", file=sys.stderr, flush=True)
-            if record:
-                _save(replace(sweep, boards=boards))
-    return replace(sweep, boards={name: boards[name] for name in BOARDS if name in boards})
+            if options.record:
+                _save(sweep)
+    return sweep
 
 
 _Task = tuple[str, Path, Entry | None, bool]
@@ -200,12 +247,15 @@ def _build(task: _Task) -> tuple[str, Entry]:
         result = build_board(name, out=folder, cached=not fresh)
     except (FitError, TimingError) as error:
         return name, Entry(False, 0, 0, {}, 0.0, str(error).splitlines()[0])
-    (clock,) = result.manifest["clocks"].values()
-    utilization: Mapping[str, Mapping[str, int]] = result.manifest["utilization"]
     seconds = round(_processor_seconds() - began, 1)
+    manifest = result.manifest
+    (clock,) = manifest["clocks"].values()
+    build_id: str = manifest["build_id"]
     if result.cached:
-        seconds = before.seconds if before is not None else 0.0
-    return name, Entry(True, clock["wanted_hz"], clock["reached_hz"], utilization, seconds, "")
+        seconds = before.seconds if before is not None and before.build_id == build_id else 0.0
+    cells: Mapping[str, Mapping[str, int]] = manifest["utilization"]
+    reached = (clock["wanted_hz"], clock["reached_hz"])
+    return name, Entry(True, *reached, cells, seconds, "", build_id)
 
 
 def _processor_seconds() -> float:
@@ -224,11 +274,16 @@ def _said(entry: Entry) -> str:
 def _save(sweep: Sweep) -> None:
     boards = {name: asdict(sweep.boards[name]) for name in BOARDS if name in sweep.boards}
     values = {**asdict(sweep), "boards": boards}
-    _RECORD.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8", newline="\n")
-    page = with_tables(
-        _PAGE.read_text(encoding="utf-8"), {"wiring": wiring_table(), "boards": table(sweep)}
-    )
-    _PAGE.write_text(page, encoding="utf-8", newline="\n")
+    _replace(_RECORD, json.dumps(values, indent=1) + "\n")
+    tables = {"wiring": wiring_table(), "boards": table(sweep)}
+    _replace(_PAGE, with_tables(_PAGE.read_text(encoding="utf-8"), tables))
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file so that an interruption leaves the old one or the new one."""
+    made = path.with_suffix(".new")
+    made.write_text(text, encoding="utf-8", newline="\n")
+    made.replace(path)
 
 
 if __name__ == "__main__":

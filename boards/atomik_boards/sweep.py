@@ -21,7 +21,7 @@ class Entry:
     Attributes
     ----------
     built : bool
-        Whether it fits and its clock was met.
+        Whether it fitted and its clock was met.
     wanted_hz, reached_hz : int
         Of its fabric clock; 0 if it was not built.
     utilization : mapping of str to mapping
@@ -30,6 +30,8 @@ class Entry:
         Of the processor that the build took; 0 if it came from the cache.
     problem : str
         Why it was not built.
+    build_id : str
+        What was built: 16 hexadecimal digits, as in ``manifest.json``. Empty if that is not known.
     """
 
     built: bool
@@ -38,13 +40,7 @@ class Entry:
     utilization: Mapping[str, Mapping[str, int]]
     seconds: float
     problem: str
-
-    @property
-    def outcome(self) -> str:
-        """What became of it, in words."""
-        if self.built:
-            return "built"
-        return "does not fit" if "does not fit" in self.problem else "not built"
+    build_id: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the entry as JSON has it."""
@@ -53,7 +49,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """All boards, built with their defaults.
+    """All boards that can hold the device, built with their defaults.
 
     Attributes
     ----------
