@@ -16,7 +16,10 @@ from atomik_sim.options import ENGINES
 
 from .ideal_peer import IdealPort
 
-__all__ = ["BACKENDS", "Backend", "Make", "backends_for", "model_port", "quick"]
+__all__ = ["BACKENDS", "ECP5", "Backend", "Make", "backends_for", "model_port", "quick"]
+
+#: The one board with an ECP5 that is compiled for tests: the deepest table, 4 clocks a bit.
+ECP5 = {"board": "ulx3s-25f", "contexts": 65_536, "width": 16, "baud": 6_250_000}
 
 #: Makes a context as a program does: with the constructor's parameters.
 Make = Callable[..., AtomikContext]
