@@ -12,8 +12,15 @@ from atomik_sim.server import serve
 SETTLE_SECONDS = 5e-6
 PINS = 11
 #: Levels of all pins, and the clocks for which they stay: button 1 pressed and released, bouncing
-#: once each; pin 8 toggles at the same time as the release.
-SCRIPT = ((0b001, 200), (0b000, 20), (0b001, 2000), (0b1_0000_0000, 20), (0b001, 20), (0, 2000))
+#: once each; pin 8 rises with the release, and falls with the next press.
+SCRIPT = (
+    (0b0_0000_0001, 200),
+    (0b0_0000_0000, 20),
+    (0b0_0000_0001, 2000),
+    (0b1_0000_0000, 20),
+    (0b1_0000_0001, 20),
+    (0b1_0000_0000, 2000),
+)
 
 
 def levels(rounds):
