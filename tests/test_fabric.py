@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
@@ -31,6 +33,7 @@ from atomik_sim.fabric import fabric_board
 from atomik_sim.options import url_of
 from atomik_sim.registry import drop_board
 from atomik_sim.registry import find_board as simulated
+from atomik_sim.server import serve
 
 from .simulate import simulate
 
@@ -237,6 +240,50 @@ def test_the_simulation_and_the_watching_script_run_in_two_processes():
     assert all(sum(now) > sum(before) for before, now in pairwise(seen))
     # Only the button and the pin that the script moves.
     assert all(not sum(counts[1:8]) + sum(counts[9:]) for counts in seen)
+
+
+@contextmanager
+def watching(url, address):
+    """Run ``atomik ctx watch`` until the end of the block, and yield what it says."""
+    command = [sys.executable, "-m", "atomik_fpga", "ctx", "watch", str(address), "--port", url]
+    with subprocess.Popen(
+        [*command, "--interval=0.05", "--json"], stdout=subprocess.PIPE, text=True
+    ) as process:
+        deadline = threading.Timer(DEADLINE, process.kill)
+        deadline.start()
+        try:
+            yield map(json.loads, process.stdout)
+        finally:
+            deadline.cancel()
+            # As Ctrl-C does; Windows can't send that to one process.
+            process.send_signal(signal.SIGINT if os.name == "posix" else signal.SIGTERM)
+            process.stdout.close()
+    assert process.returncode == (0 if os.name == "posix" else 1)
+
+
+def test_ctx_watch_shows_the_deltas_of_the_example_live(example):
+    simulation = example("simulate")
+    board = simulation.board(rounds=0, name="watched")
+    try:
+        with serve(board) as server, watching(server.url, 0) as lines:
+            counts = [int(next(lines)["accumulator"], 16)]
+            for level in (1, 0, 1, 0):
+                board.drive(level)
+                counts.append(int(next(lines)["accumulator"], 16))
+            assert counts == [0, 1, 2, 3, 4]
+            start = board.status.clocks
+            for clock, levels in simulation.levels(2):
+                board.drive(levels, start + clock)
+            while counts[-1] < 8:
+                line = next(lines)
+                counts.append(int(line["accumulator"], 16))
+                assert counts[-1] > counts[-2]
+                assert (line["state"], line["reference"]) == (line["accumulator"], f"0x{0:016x}")
+        with AtomikTable.attach(url_of(board.options)) as table:
+            assert table.snapshot() == {0: 8, 8: 3}
+    finally:
+        drop_board(board.options)
+        board.close()
 
 
 def test_the_build_of_the_example_is_synthesised_with_its_pins(example, tmp_path):
