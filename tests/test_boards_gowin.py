@@ -110,6 +110,8 @@ def test_a_build_goes_through_the_tools_of_the_part(
     assert result.manifest["clocks"] == {"clk": {"wanted_hz": 27_000_000, "reached_hz": 40_000_000}}
     assert result.manifest["utilization"] == {"LUT4": {"used": 4320, "available": 8640}}
     assert "4,320" in result.report.read_text(encoding="utf-8")
+    # Its rows count from the top.
+    assert "M3 14h" in result.report.read_text(encoding="utf-8")
     placement = json.loads((tmp_path / "build" / "top.placement.json").read_text(encoding="utf-8"))
     assert placement == {"a": "X3Y14/LUT2"}
 

@@ -265,6 +265,36 @@ def test_the_floorplan_has_a_square_a_tile_and_the_slowest_path(facts: Facts) ->
     assert way.get("points") == "4.45,2.45 5.45,0.45 5.45,0.45"
 
 
+def test_rows_of_ecp5_and_gowin_count_from_the_top(facts: Facts) -> None:
+    """Seen in placements: TDCC, of the top, in row 0, and EHXPLL_LL, of the lower left, below."""
+    placement = read_placement(PLACES, from_top=True)
+    turned = collect(TIMING, MANIFEST, placement, Locator(NETLIST), facts.line, facts.seeds)
+    root = ElementTree.fromstring(render(turned).partition("\n")[2])
+    (drawing,) = root.iter("svg")
+    corners = [
+        it for path in drawing.iter("path") for it in re.findall(r"M\d+ \d+", path.get("d", ""))
+    ]
+    (way,) = drawing.iter("polyline")
+
+    assert set(corners) == {"M4 7", "M5 9", "M6 3"}
+    assert way.get("points") == "4.45,7.45 5.45,9.45 5.45,9.45"
+
+
+@pytest.mark.parametrize(
+    ("place", "is_ram"),
+    [
+        ("X6/Y3/ram", True),
+        ("X6/Y3/EBR2", True),
+        ("X6Y3/BSRAM", True),
+        # Memory in LUTs is none.
+        ("X6Y3/RAM16SDP4", False),
+        ("X6/Y3/SLICEA.RAMW", False),
+    ],
+)
+def test_block_ram_is_known_by_its_place(place: str, is_ram: bool) -> None:
+    assert (read_placement({"device.table.ram": place}).rams == {(6, 3)}) is is_ram
+
+
 def test_a_design_without_paths_or_notes_has_a_page_too() -> None:
     timing = {"critical_paths": [], "utilization": {}}
     manifest = {**MANIFEST, "notes": []}

@@ -15,7 +15,7 @@ from typing import Any
 
 from atomik_fpga.cache import Cache
 
-from .board import Board
+from .board import Board, Family
 from .catalog import find_board
 from .design import Design, Fabric, plan_design
 from .errors import BuildError, TimingError
@@ -179,7 +179,8 @@ def build_board(
     manifest = make_manifest(design, build_id, clocks, timing, tools, bitstream)
     _write(folder / _MANIFEST, json.dumps(manifest, indent=2) + "\n")
     report("Writing the report")
-    placement = read_placement(_read_json(folder / PLACEMENT))
+    from_top = board.family is not Family.ICE40
+    placement = read_placement(_read_json(folder / PLACEMENT), from_top=from_top)
     locator = Locator(_read_json(folder / NETLIST))
     facts = collect(timing, manifest, placement, locator, line_plan(design), reached)
     _write(folder / _PAGE, render(facts))

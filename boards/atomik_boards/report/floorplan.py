@@ -40,7 +40,7 @@ def draw(placement: Placement, path: Sequence[tuple[int, int]]) -> str:
         share = sum(parts.values()) / fullest
         is_ram = (column, row) in placement.rams
         strength = 1.0 if is_ram else next(it for least, it in _STRENGTHS if share >= least)
-        corner = f"M{column} {rows - 1 - row}"
+        corner = f"M{column} {_height(placement, row)}"
         squares[part, strength].append(f"{corner}h.9v.9h-.9z")
         if is_ram:
             frames.append(f"{corner}h.9v.9h-.9z")
@@ -56,10 +56,17 @@ def draw(placement: Placement, path: Sequence[tuple[int, int]]) -> str:
     if frames:
         lines.append(f'<path class="ram" d="{"".join(frames)}"/>')
     if path:
-        points = " ".join(f"{column + 0.45},{rows - 0.55 - row:g}" for column, row in path)
+        points = " ".join(
+            f"{column + 0.45:g},{_height(placement, row) + 0.45:g}" for column, row in path
+        )
         lines.append(f'<polyline class="path" points="{points}"/>')
     lines.append("</svg>")
     return "\n".join(lines)
+
+
+def _height(placement: Placement, row: int) -> int:
+    """Return how far from the top a row is drawn: the die as it is seen from above."""
+    return row if placement.from_top else placement.size[1] - 1 - row
 
 
 def _words(placement: Placement) -> str:

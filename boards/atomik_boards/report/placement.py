@@ -11,6 +11,9 @@ __all__ = ["PARTS", "Placement", "read_placement"]
 
 _BEL = re.compile(r"X(\d+)/?Y(\d+)/(.*)")
 
+#: How the places of block RAM begin: of iCE40, ECP5 and Gowin.
+_BLOCK_RAMS = ("ram", "EBR", "BSRAM")
+
 #: How the names of a part's cells go on behind that of the device, and what the part is called.
 _NAMES = {
     "link.receiver": "link: receiver",
@@ -38,13 +41,16 @@ class Placement:
     Attributes
     ----------
     tiles : mapping of tuple to mapping
-        By column and row, row 0 at the bottom: how many cells of each part of the design.
+        By column and row: how many cells of each part of the design.
     rams : frozenset of tuple
         Those of them that are block RAM.
+    from_top : bool
+        Whether row 0 is at the top, or else at the bottom.
     """
 
     tiles: Mapping[tuple[int, int], Mapping[str, int]]
     rams: frozenset[tuple[int, int]]
+    from_top: bool = False
 
     @property
     def size(self) -> tuple[int, int]:
@@ -54,9 +60,18 @@ class Placement:
         return columns + 1, rows + 1
 
 
-def read_placement(places: Mapping[str, str]) -> Placement:
-    """Return the placement of cells, given by name as nextpnr calls places: ``X3/Y14/lc2``, Gowin's
-    ``X3Y14/LUT2``."""
+def read_placement(places: Mapping[str, str], *, from_top: bool = False) -> Placement:
+    """Return the placement of cells.
+
+    Parameters
+    ----------
+    places : mapping of str to str
+        By name of the cell, as nextpnr calls places: ``X3/Y14/lc2``, of Gowin's ``X3Y14/LUT2``.
+        What is in no tile is left out.
+    from_top : bool
+        As in `Placement`: so for ECP5 and Gowin, where row 0 has the pins of the upper edge, and
+        not for iCE40.
+    """
     tiles: dict[tuple[int, int], Counter[str]] = {}
     rams = set()
     for name, place in places.items():
@@ -65,9 +80,9 @@ def read_placement(places: Mapping[str, str]) -> Placement:
             continue
         column, row, kind = int(match[1]), int(match[2]), match[3]
         tiles.setdefault((column, row), Counter())[_part_of(name)] += 1
-        if "ram" in kind.lower() or "EBR" in kind:
+        if kind.startswith(_BLOCK_RAMS):
             rams.add((column, row))
-    return Placement(tiles, frozenset(rams))
+    return Placement(tiles, frozenset(rams), from_top)
 
 
 def _part_of(name: str) -> str:
