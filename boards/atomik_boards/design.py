@@ -223,12 +223,16 @@ def _wired(board: Board, rx: str | None, tx: str | None) -> Board:
         return board
     usual = board.uart
     if isinstance(usual, UartPins):
-        return replace(board, uart=UartPins(rx or usual.rx, tx or usual.tx))
-    if rx is None or tx is None:
+        pins = UartPins(usual.rx if rx is None else rx, usual.tx if tx is None else tx)
+    elif rx is None or tx is None:
         raise BuildError(
             f"{board.name} has a UART: name both pins, rx and tx, if it is to be elsewhere"
         )
-    return replace(board, uart=UartPins(rx, tx))
+    else:
+        pins = UartPins(rx, tx)
+    if pins.rx == pins.tx:
+        raise BuildError(f"The UART needs two pins: rx and tx are both {pins.rx}")
+    return replace(board, uart=pins)
 
 
 def plan_clock(board: Board, baud: int, freq: int | None = None) -> ClockPlan:
@@ -274,7 +278,13 @@ def _asked_clock(board: Board, freq: int) -> ClockPlan:
             f"The {board.part} of {board.name} has no PLL: it runs at "
             f"{board.clock_hz / 1e6:g} MHz, not at {freq / 1e6:g} MHz"
         )
-    clock = _pll_clock(board, freq)
+    try:
+        clock = _pll_clock(board, freq)
+    except ClockError as error:
+        raise ClockError(
+            f"{error}: ask for one of these, or for the {board.clock_hz / 1e6:g} MHz of the "
+            f"oscillator of {board.name}"
+        ) from None
     if abs(clock.hz - freq) > _CLOCK_TOLERANCE * freq:
         raise ClockError(
             f"The PLL of {board.name} makes {clock.hz / 1e6:g} MHz of {board.clock_hz / 1e6:g} MHz "

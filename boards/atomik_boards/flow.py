@@ -7,6 +7,7 @@ of its own, so that the seeds of one design don't disturb each other.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -53,6 +54,11 @@ PLACEMENT = f"{NAME}.placement.json"
 _FORMAT = "1"
 #: What place and route says when something found no place.
 _NO_ROOM = ("no BELs remaining", "no Bels remaining", "failed to place", "Unable to place cell")
+#: What place and route for iCE40 and for ECP5 says of a pin that the package has not.
+_NO_PIN = re.compile(
+    r"package does not have a pin named '([^']+)'"
+    r"|constrained to pin '([^']+)', which does not exist for package"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,12 +196,18 @@ class Flow:
             (folder / name).unlink(missing_ok=True)
 
     def _explain(self, error: BuildError) -> BuildError:
-        text = str(error)
+        text, board = str(error), self._board
+        pin = _NO_PIN.search(text)
+        if pin is not None:
+            return BuildError(
+                f"The {board.part} of {board.name} has no pin {pin[1] or pin[2]!r}: name one of "
+                "its package, such as A9, or of a connector, such as pmod_0:3"
+            )
         if not any(phrase in text for phrase in _NO_ROOM):
             return error
         return FitError(
-            f"This does not fit in the {self._board.part} of {self._board.name}: ask for narrower "
-            f"or fewer contexts. Place and route said:\n{text}"
+            f"This does not fit in the {board.part} of {board.name}: ask for narrower or fewer "
+            f" contexts. Place and route said:\n{text}"
         )
 
 

@@ -87,6 +87,4 @@ def _run(tool: Tool, arguments: Sequence[str], folder: Path, progress: Progress)
         abort.pop_all()
     if process.returncode:
         output = "\n".join(tail)
-        raise BuildError(
-            f"{tool.name} failed with exit code {process.returncode} in {folder}:\n{output}"
-        )
+        raise BuildError(f"{tool.name} failed with exit code {process.returncode}:\n{output}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -148,6 +150,16 @@ def test_a_board_that_is_unknown_is_a_usage_error(run: Run) -> None:
     assert "icebreaker" in err
 
 
+def test_a_pin_that_is_taken_is_told_in_one_line(tmp_path: Path) -> None:
+    """In a process of its own, since the tests let Amaranth's warning pass."""
+    command = [sys.executable, "-m", "atomik_fpga", "build", "icebreaker", "--rx=43", "--tx=37"]
+    done = subprocess.run([*command, "-q"], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert "led_g_0 uses physical pin 37" in line
+    assert line.endswith("choose other pins")
+
+
 def test_what_a_boards_owner_has_to_know_is_said(run: Run, built: dict[str, Any]) -> None:
     code, _, err = run("build", "upduino-v3")
     assert code == 0
@@ -261,6 +273,8 @@ def test_one_board_that_is_too_small_is_an_error_that_says_what_fits_where(run: 
         ((), "Name a board, or say --all"),
         (("--all", "icebreaker"), "--all builds each board with its own defaults"),
         (("--all", "--width", "8"), "--all builds each board with its own defaults"),
+        (("icebreaker", "--freq", "nan"), "Invalid value for '--freq': nan is no finite number"),
+        (("icebreaker", "--freq", "inf"), "Invalid value for '--freq': inf is no finite number"),
     ],
 )
 def test_one_board_or_all_are_built(

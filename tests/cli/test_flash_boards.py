@@ -172,6 +172,12 @@ def test_what_a_board_can_not_do_is_told(
     assert words in err
 
 
+def test_a_wait_without_end_is_a_usage_error(run: Run) -> None:
+    code, out, err = run("flash", "icebreaker", "--wait", "nan")
+    assert (code, out) == (2, "")
+    assert "Invalid value for '--wait': nan is no finite number" in err
+
+
 def test_an_unknown_board_is_a_usage_error(run: Run) -> None:
     code, out, err = run("flash", "etch-a-sketch")
     assert (code, out) == (2, "")

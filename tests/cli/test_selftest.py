@@ -95,6 +95,7 @@ def test_a_sweep_where_the_line_is_the_far_ends_is_a_usage_error(
     [
         ((), 1, "no port: say --port"),
         (("--port", "sim://", "--overwrite", "--restore"), 2, "exclude each other"),
+        (("--port", "sim://", "--seconds", "nan"), 2, "nan is no finite number"),
     ],
 )
 def test_wrong_arguments_are_told(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from ..cache import CacheError
 from .common import (
     CommandError,
     ExitCode,
+    FiniteRange,
     Settings,
     json_option,
     missing_extra,
@@ -43,7 +45,7 @@ _BUILT, _TOO_SMALL, _FAILED = "built", "too small", "failed"
     "[default: build/BOARD]",
 )
 @click.option(
-    "--freq", type=click.FloatRange(min=0, min_open=True), metavar="F", help="Fabric clock in MHz."
+    "--freq", type=FiniteRange(min=0, min_open=True), metavar="F", help="Fabric clock in MHz."
 )
 @click.option("--baud", type=click.IntRange(min=1), metavar="N", help="Line rate in bit/s.")
 @click.option("--contexts", type=click.IntRange(min=1), metavar="N", help="Contexts in the table.")
@@ -115,9 +117,13 @@ def build(
 def _build_one(settings: Settings, board: str, options: dict[str, Any]) -> BuildResult:
     with working(settings, f"building {board}") as progress:
         try:
+            from amaranth.hdl import UnusedElaboratable
+
             from atomik_boards.build import build_board
             from atomik_boards.errors import BuildError, ToolMissingError, UnknownBoardError
 
+            # A pin that is taken ends the elaboration; of what was made by then the error says all.
+            warnings.simplefilter("ignore", UnusedElaboratable)
             return build_board(board, progress=progress, **options)
         except ModuleNotFoundError as error:
             raise missing_extra("build", "`atomik build`", error) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from ..words import shown_hex
 __all__ = [
     "CommandError",
     "ExitCode",
+    "FiniteRange",
     "Settings",
     "baud_option",
     "fits",
@@ -56,6 +58,19 @@ class ExitCode(IntEnum):
     ENVIRONMENT = 3
     #: Ctrl-C.
     INTERRUPTED = 130
+
+
+class FiniteRange(click.FloatRange):
+    """A float within limits that is a number: none of them keeps ``nan`` out."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the number; a usage error if it is none, or out of the limits."""
+        number = float(click.FLOAT.convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{number} is no finite number", param, ctx)
+        return float(super().convert(number, param, ctx))
 
 
 class CommandError(click.ClickException):

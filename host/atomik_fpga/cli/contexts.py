@@ -12,6 +12,7 @@ import click
 from .common import (
     CommandError,
     ExitCode,
+    FiniteRange,
     Settings,
     fits,
     hexadecimal,
@@ -146,7 +147,7 @@ def swap(
 @port_options()
 @click.option(
     "--interval",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(min=0, min_open=True),
     default=0.2,
     show_default=True,
     metavar="F",

@@ -11,6 +11,7 @@ from ..ports import MAX_BAUD
 from .common import (
     CommandError,
     ExitCode,
+    FiniteRange,
     Settings,
     json_option,
     print_json,
@@ -56,7 +57,7 @@ _WAIT: Final = 10.0
 @click.option("--cable", metavar="NAME", help="openFPGALoader's name of a JTAG cable of yours.")
 @click.option(
     "--wait",
-    type=click.FloatRange(min=0, max=600),
+    type=FiniteRange(min=0, max=600),
     default=_WAIT,
     metavar="S",
     help="How long the board may take to come back.  [default: 10]",

@@ -9,6 +9,7 @@ import click
 from .common import (
     CommandError,
     ExitCode,
+    FiniteRange,
     Settings,
     json_option,
     port_options,
@@ -35,7 +36,7 @@ _MARKS: Final = {True: ("ok", "green"), False: ("FAILED", "red"), None: ("-", "y
 @port_options()
 @click.option(
     "--seconds",
-    type=click.FloatRange(min=0, max=86_400),
+    type=FiniteRange(min=0, max=86_400),
     default=_SECONDS,
     metavar="S",
     help="How long random ops go on.  [default: 5]",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -144,7 +145,14 @@ def run_selftest(
         Of all that is random.
     build_id : int or None
         What the device must say of its design; None if anything will do.
+
+    Raises
+    ------
+    ValueError
+        If ``seconds`` is negative, or no finite number. Nothing was sent.
     """
+    if not 0 <= seconds < math.inf:
+        raise ValueError(f"Seconds must be a finite number from 0 on, not {seconds!r}")
     bench = Bench(connection, random.Random(seed), seconds, quick, build_id)
     start = time.monotonic()
     for step in STEPS:
