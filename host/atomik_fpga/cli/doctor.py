@@ -69,7 +69,7 @@ def _look(job: Job | None, board: Board | None) -> list[Check]:
     if job in (None, Job.SIM):
         checks.append(check_compiler())
     if job in (None, Job.SIM, Job.BUILD):
-        checks += check_tools()
+        checks += check_tools(board=board)
     if job in (None, Job.FLASH):
         checks += check_loaders(board)
     if job in (None, Job.FLASH, Job.PORT):

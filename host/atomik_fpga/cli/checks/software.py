@@ -9,11 +9,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ... import __version__
 from ...cache import cache_folder
 from .check import Check, Job, State
+
+if TYPE_CHECKING:
+    from atomik_boards.board import Board
 
 __all__ = ["check_compiler", "check_extras", "check_python", "check_tools", "requirements"]
 
@@ -119,10 +122,23 @@ def _check_packages(extra: str, wanted: Mapping[str, str], jobs: tuple[Job, ...]
 
 
 def check_tools(
-    environment: Mapping[str, str] | None = None, platform: str = sys.platform
+    environment: Mapping[str, str] | None = None,
+    platform: str = sys.platform,
+    board: Board | None = None,
 ) -> list[Check]:
-    """Look at the programs that a build runs, and whether they are compiled already."""
-    checks = list(_programs())
+    """Look at the programs that a build runs, and whether they are compiled already.
+
+    Parameters
+    ----------
+    environment : mapping or None
+        None for that of the process.
+    platform : str
+        As `sys.platform`.
+    board : Board or None
+        Whose programs must be there, and whose part must hold the device; None for those that the
+        extra ``build`` brings.
+    """
+    checks = [*_part(board), *_programs(board)]
     variables = os.environ if environment is None else environment
     folder = _wasm_cache(variables, platform)
     compiled = [it for it in _WASM if any((folder / it).glob("*/*"))]
@@ -138,12 +154,23 @@ def check_tools(
     return checks
 
 
-def _programs() -> Iterator[Check]:
+def _part(board: Board | None) -> Iterator[Check]:
+    from atomik_boards.errors import TooSmallError
+    from atomik_boards.fit import check_part
+
+    if board is not None:
+        try:
+            check_part(board)
+        except TooSmallError as error:
+            yield Check(f"part of {board.name}", State.MISSING, str(error), jobs=(Job.BUILD,))
+
+
+def _programs(board: Board | None) -> Iterator[Check]:
     from atomik_boards.board import Family
     from atomik_boards.errors import BuildError, ToolMissingError
     from atomik_boards.tools import EXTRAS, find_tools
 
-    for family in Family:
+    for family in Family if board is None else (board.family,):
         name = f"tools for {_FAMILY_NAMES.get(family.name, family.name)}"
         try:
             tools = find_tools(family)
@@ -153,7 +180,8 @@ def _programs() -> Iterator[Check]:
                 f'pip install "atomik-fpga[{extra}]"   (in a clone: pip install -e ".[{extra}]")',
             )
             # The extra build does not bring those of one board.
-            state = State.NOTE if family is Family.GOWIN else State.MISSING
+            spared = board is None and family is Family.GOWIN
+            state = State.NOTE if spared else State.MISSING
             yield Check(name, state, str(error).partition(". ")[0], fix, (Job.BUILD,))
         else:
             shown = dict.fromkeys(f"{tool.package} {tool.version}" for tool in tools.values())
