@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +93,27 @@ def test_what_could_not_be_made_leaves_nothing(cache: Cache) -> None:
         cache.get(KEY, fail)
     assert list(cache.folder.iterdir()) == []
     assert cache.find(KEY) is None
+
+
+def test_what_processes_that_were_killed_left_is_swept_up_after_a_day(cache: Cache) -> None:
+    cache.get(KEY, Maker())
+    for name, hours in (("making-old", 25), ("broken-old", 25), ("making-new", 1)):
+        left = cache.folder / name
+        left.mkdir()
+        (left / "file").write_text("half")
+        moment = time.time() - 3600 * hours
+        os.utime(left, (moment, moment))
+
+    # Looking for what is there costs nothing more.
+    cache.get(KEY, Maker())
+    assert (cache.folder / "making-old").exists()
+    cache.get(content_key("another key"), Maker())
+
+    there = {
+        path.name for path in cache.folder.iterdir() if "-new" in path.name or "-old" in path.name
+    }
+    assert there == {"making-new"}
+    assert cache.find(KEY) is not None
 
 
 def make_together(folder: Path, text: str, barrier: Any, results: Any) -> None:

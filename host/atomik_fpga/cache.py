@@ -18,6 +18,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -29,6 +30,11 @@ _log = logging.getLogger(__name__)
 
 #: Hexadecimal digits of a key and of a content's digest in a name: 128 bits each.
 _DIGITS = 32
+
+#: How folders begin that are not entries yet, or not any more, and after how many seconds nobody
+#: works in them.
+_MAKING, _BROKEN = "making-", "broken-"
+_LEFT_SECONDS = 24 * 3600
 
 
 class CacheError(AtomikError, OSError):
@@ -131,7 +137,8 @@ class Cache:
             return entry
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            made = Path(tempfile.mkdtemp(prefix="making-", dir=self.folder))
+            self._sweep()
+            made = Path(tempfile.mkdtemp(prefix=_MAKING, dir=self.folder))
         except OSError as error:
             raise self._unusable(error) from error
         try:
@@ -156,13 +163,26 @@ class Cache:
 
     def _discard(self, entry: Path) -> None:
         # Renamed first, so that nobody finds it half deleted.
-        grave = Path(tempfile.mkdtemp(prefix="broken-", dir=self.folder))
+        grave = Path(tempfile.mkdtemp(prefix=_BROKEN, dir=self.folder))
         try:
             entry.rename(grave / entry.name)
         except FileNotFoundError:
             _log.debug("Another process has thrown %s away", entry)
         finally:
             shutil.rmtree(grave, ignore_errors=True)
+
+    def _sweep(self) -> None:
+        """Delete what processes left that were killed while they made an entry."""
+        before = time.time() - _LEFT_SECONDS
+        for kind in (_MAKING, _BROKEN):
+            for folder in self.folder.glob(f"{kind}*"):
+                try:
+                    left = folder.stat().st_mtime < before
+                except FileNotFoundError:
+                    # Its process, or another that sweeps, has just deleted it.
+                    continue
+                if left:
+                    shutil.rmtree(folder, ignore_errors=True)
 
     def _unusable(self, error: OSError) -> CacheError:
         return CacheError(
