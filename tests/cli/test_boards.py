@@ -60,6 +60,8 @@ def test_boards_as_json_hold_all_that_is_known(run: Run, sweep: None) -> None:
     assert result["sweep"] == {"version": "0.1.0", "date": "2026-11"}
     assert boards["icebreaker"]["sweep"]["reached_hz"] == 31_460_000
     assert boards["icebreaker"]["uart"] is None
+    assert (boards["icebreaker"]["fabric_hz"], boards["icebreaker"]["pll"]) == (12_000_000, False)
+    assert (boards["ecpix5-45f"]["fabric_hz"], boards["ecpix5-45f"]["pll"]) == (80_000_000, True)
     assert boards["ulx3s-12f"]["idcode"] == "21111043"
     assert boards["upduino-v3"]["uart"] == {"rx": "j_0:7", "tx": "j_0:8"}
     assert boards["upduino-v3"]["clocks"] == {"clk12": 12_000_000}

@@ -11,6 +11,7 @@ from .common import json_option, missing_extra, print_json, verbosity_options
 
 if TYPE_CHECKING:
     from atomik_boards.board import Board
+    from atomik_boards.design import ClockPlan
     from atomik_boards.sweep import Sweep
 
 __all__ = ["boards"]
@@ -31,7 +32,7 @@ def boards(as_json: bool) -> None:
     """
     try:
         from atomik_boards.catalog import BOARDS
-        from atomik_boards.design import highest_baud
+        from atomik_boards.design import highest_baud, plan_design
         from atomik_boards.fit import find_lack
         from atomik_boards.sweep import load_sweep
     except ModuleNotFoundError as error:
@@ -39,7 +40,11 @@ def boards(as_json: bool) -> None:
     sweep = load_sweep()
     if as_json:
         entries = [
-            {**_values(board, sweep), "highest_baud": highest_baud(board)}
+            {
+                **_values(board, sweep),
+                "highest_baud": highest_baud(board),
+                **_clock(plan_design(board).clock),
+            }
             for board in BOARDS.values()
         ]
         print_json({"boards": entries, "sweep": {"version": sweep.version, "date": sweep.date}})
@@ -57,6 +62,10 @@ def boards(as_json: bool) -> None:
     for lack in sorted(lacks, key=str):
         click.echo(f"Too small: the smallest device needs {lack}.")
     click.echo(f"Clock: needed, and reached by place and route; {sweep.version}, {sweep.date}.")
+
+
+def _clock(clock: ClockPlan) -> dict[str, Any]:
+    return {"fabric_hz": clock.hz, "pll": clock.pll is not None}
 
 
 def _result(board: Board, sweep: Sweep) -> tuple[str, str, str]:
