@@ -11,7 +11,7 @@ import pytest
 
 import atomik_boards.build
 import atomik_boards.flow
-from atomik_boards.build import build_board, identify
+from atomik_boards.build import build_board, build_files, identify
 from atomik_boards.catalog import BOARDS
 from atomik_boards.design import plan_design
 from atomik_boards.errors import (
@@ -21,6 +21,7 @@ from atomik_boards.errors import (
     ToolMissingError,
     TooSmallError,
 )
+from atomik_boards.top import BoardTop
 from atomik_fpga import __version__
 
 from .fake_tools import FakeTools, timing_report
@@ -136,6 +137,28 @@ def test_the_build_id_tells_designs_apart_but_not_seeds() -> None:
     base = build_id()
     assert build_id(seed=7) == base > 0
     assert len({base, build_id(width=9), build_id(baud=500_000)}) == 3
+
+
+def test_the_netlist_holds_the_build_id_that_the_manifest_tells(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tops: list[int] = []
+
+    class Top(BoardTop):
+        def __init__(self, design: Any, uart: Any, *, build_id: int) -> None:
+            tops.append(build_id)
+            super().__init__(design, uart, build_id=build_id)
+
+    monkeypatch.setattr(atomik_boards.build, "BoardTop", Top)
+    design = plan_design(BOARDS["icebreaker"], **SMALL)
+    build_id, files = build_files(design)
+
+    # The hash is made of the netlist with none in its place.
+    assert tops == [0, build_id]
+    assert 0 < build_id < 1 << 64
+    # Any other one makes another netlist.
+    monkeypatch.setattr(atomik_boards.build, "identify", lambda _design: build_id ^ 1)
+    assert build_files(design)[1]["top.il"] != files["top.il"]
 
 
 def test_a_pin_that_something_else_has_is_named_with_what_has_it() -> None:
