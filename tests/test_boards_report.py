@@ -130,6 +130,26 @@ def test_uses_are_in_words_the_fullest_first_and_without_what_is_not_used(facts:
     ]
 
 
+def test_the_head_tells_the_fullest_kind_of_which_more_could_be_used(facts: Facts) -> None:
+    """Not of what a part has one of, as its PLL, nor of nets for the clock, which are few."""
+    kinds = {
+        "GND": {"used": 1, "available": 1},
+        "ICESTORM_PLL": {"used": 1, "available": 1},
+        "SB_GB": {"used": 8, "available": 8},
+        "MUX2_LUT5": {"used": 4000, "available": 4320},
+        "BSRAM": {"used": 13, "available": 26},
+        "LUT4": {"used": 2160, "available": 8640},
+    }
+    timing = {"critical_paths": [], "utilization": kinds}
+    made = collect(timing, MANIFEST, facts.placement, Locator(NETLIST), facts.line, facts.seeds)
+
+    page = render(made)
+    assert "<b>50%</b>of the block RAMs, the fullest kind</div>" in page
+    assert "<td>PLLs</td>" in page
+    # Constants are no cells that something could be short of.
+    assert "GND" not in page
+
+
 def test_a_placement_counts_the_cells_of_each_part_in_a_tile() -> None:
     placement = read_placement(PLACES)
 

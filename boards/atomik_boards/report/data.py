@@ -41,6 +41,10 @@ _CELLS = {
 }
 
 
+#: What Gowin's parts have one of, used by every design.
+_CONSTANTS = ("GND", "VCC", "GSR")
+
+
 @dataclass(frozen=True, slots=True)
 class Hop:
     """One step of a path.
@@ -167,7 +171,7 @@ def collect(
     uses = [
         Use(_CELLS.get(cell, cell), cell, figures["used"], figures["available"])
         for cell, figures in timing["utilization"].items()
-        if figures["used"] and figures["available"]
+        if cell not in _CONSTANTS and figures["used"] and figures["available"]
     ]
     uses.sort(key=lambda use: use.used / use.available, reverse=True)
     return Facts(manifest, tuple(paths), tuple(uses), placement, line, seeds)

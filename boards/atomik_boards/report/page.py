@@ -15,6 +15,8 @@ __all__ = ["render"]
 #: Characters of a name that are shown, and how many of them are its end.
 _LONGEST_NAME = 64
 _END_OF_NAME = 16
+#: Of which kinds there are so many that how full they are says whether more has room.
+_ROOM = ("logic cells", "LUTs", "registers", "carry cells", "block RAMs", "pins")
 
 
 def render(facts: Facts) -> str:
@@ -52,8 +54,7 @@ def _head(facts: Facts) -> str:
         ("met", f"{clock['reached_hz'] / 1e6:.2f} MHz", f"{name}, needs {_mhz(clock['wanted_hz'])}")
         for name, clock in manifest["clocks"].items()
     ]
-    # Global nets are few, and all taken as long as there are any: that says nothing.
-    fullest = next((use for use in facts.uses if use.name != "global nets"), None)
+    fullest = next((use for use in facts.uses if use.name in _ROOM), None)
     if fullest is not None:
         share = f"{fullest.used / fullest.available:.0%}"
         cards.append(("", share, f"of the {fullest.name}, the fullest kind"))
