@@ -93,7 +93,7 @@ def build(
     listed as too small, and is no failure.
 
     A tool whose environment variable holds an absolute path is that one: YOSYS, NEXTPNR_ICE40,
-    NEXTPNR_ECP5, ICEPACK, ECPPACK.
+    NEXTPNR_ECP5, ICEPACK, ECPPACK, and for Gowin's part NEXTPNR_HIMBAECHEL_GOWIN, GOWIN_PACK.
     """
     settings = settings_of(click_ctx)
     options |= {"freq": None if freq is None else round(freq * 1e6), "cached": not no_cache}
