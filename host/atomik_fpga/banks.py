@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import SupportsIndex
 
 from .bulk import to_integer
-from .errors import BanksError
+from .errors import AtomikError, BanksError
 from .ops import Ops
 from .protocol import (
     FEATURE_BANKS,
@@ -65,6 +66,10 @@ class Banks:
     ----------
     ops : Ops
         Of the device.
+    turn : lock
+        One for the device: it does one run at a time.
+    note : callable of AtomikError
+        Told of each error of the driver that `run` raises.
 
     Raises
     ------
@@ -72,7 +77,9 @@ class Banks:
         If the device has none.
     """
 
-    def __init__(self, ops: Ops) -> None:
+    def __init__(
+        self, ops: Ops, turn: threading.Lock, note: Callable[[AtomikError], object]
+    ) -> None:
         info = ops.device_info
         if not info.features & FEATURE_BANKS:
             raise BanksError(
@@ -81,7 +88,8 @@ class Banks:
             )
         self._ops = ops
         self._info = info
-        self._lock = threading.Lock()
+        self._turn = turn
+        self._note = note
 
     @property
     def lanes(self) -> int:
@@ -117,21 +125,28 @@ class Banks:
         """
         count = _within("Cycles", cycles, 0, MAX_RUN_CYCLES)
         start = _within("Seed", seed, 1, (1 << self.width) - 1)
+        with self._turn:
+            try:
+                return self._run(count, start)
+            except AtomikError as error:
+                self._note(error)
+                raise
+
+    def _run(self, count: int, seed: int) -> BanksResult:
         ops, seconds = self._ops, count / self._info.clock_hz
-        with self._lock:
-            ops.load_registers(BankRegister.SEED, (start, count))
-            begin = ops.link_clock()
-            while True:
-                running, elapsed, state = ops.read_registers(BankRegister.RUN, 3)
-                if not running:
-                    return BanksResult(self.lanes, count, elapsed, state)
-                passed = ops.link_clock() - begin
-                if passed > 2 * seconds + _PATIENCE:
-                    raise BanksError(
-                        f"A run of {count} cycles at {self._info.clock_hz} Hz has not ended after "
-                        f"{passed:.1f} s, {elapsed} cycles: reset the device at {ops.url}"
-                    )
-                time.sleep(min(_LOOK, max(0.0, seconds - passed)))
+        ops.load_registers(BankRegister.SEED, (seed, count))
+        begin = ops.link_clock()
+        while True:
+            running, elapsed, state = ops.read_registers(BankRegister.RUN, 3)
+            if not running:
+                return BanksResult(self.lanes, count, elapsed, state)
+            passed = ops.link_clock() - begin
+            if passed > 2 * seconds + _PATIENCE:
+                raise BanksError(
+                    f"A run of {count} cycles at {self._info.clock_hz} Hz has not ended after "
+                    f"{passed:.1f} s, {elapsed} cycles: reset the device at {ops.url}"
+                )
+            time.sleep(min(_LOOK, max(0.0, seconds - passed)))
 
     def expected(self, cycles: SupportsIndex, seed: SupportsIndex = 1) -> int:
         """Return the state that a run must give; see `banks_state`."""

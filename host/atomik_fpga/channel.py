@@ -108,6 +108,20 @@ class Channel:
                 self._check()
                 self._arrived.wait()
 
+    def settle(self, *, told: bool) -> None:
+        """Return when all that was posted has acted, or at once if the session has ended.
+
+        Raises
+        ------
+        AtomikError
+            What went wrong, unless the caller was ``told`` before.
+        """
+        if self._error is None:
+            self.flush()
+        elif not told and not isinstance(self._error, ClosedError):
+            with self._lock:
+                self._check()
+
     def abandon(self) -> None:
         """Close the port of a channel that has failed; calls go on raising its error."""
         if self._ending:
@@ -345,16 +359,13 @@ class Channel:
         for thread in self._threads:
             thread.join(_END)
 
-    def _finish(self) -> None:
+    def _finish(self, *, flush: bool = True) -> None:
         """Flush, then close the port in any case; raise what no call has raised yet."""
         if isinstance(self._error, ClosedError):
             return
         try:
-            if self._error is None:
-                self.flush()
-            elif not self._raised:
-                with self._lock:
-                    self._check()
+            if flush:
+                self.settle(told=self._raised)
         finally:
             if not isinstance(self._error, ForkError):
                 self.abandon()

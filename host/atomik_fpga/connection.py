@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Self, SupportsIndex
 
+from .banks import Banks
 from .bulk import to_integer
-from .errors import ClosedError
+from .ending import end_block
+from .errors import AtomikError, ClosedError
+from .locks import ForkLock
 from .protocol import Op
 from .shared import SharedConnection, share
 
@@ -15,9 +17,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import NoReturn
 
-    from .banks import Banks
     from .bulk import Integers
-    from .errors import AtomikError
     from .link import LinkStats
     from .protocol import Info
 
@@ -73,13 +73,17 @@ class Connection:
         Counted for this connection.
     """
 
-    __slots__ = ("_addresses", "_closing", "_open", "_shared")
+    # `_told` is set once a call has raised what ended the session. The lock is for addresses and
+    # the end: none of them may be taken while others are given back.
+    __slots__ = ("_addresses", "_banks", "_lock", "_open", "_shared", "_told")
 
     def __init__(self, session: SharedConnection) -> None:
         self._shared = session
         self._open = True
         self._addresses: set[int] = set()
-        self._closing = threading.Lock()
+        self._banks: Banks | None = None
+        self._told = False
+        self._lock = ForkLock()
 
     @property
     def url(self) -> str:
@@ -119,7 +123,11 @@ class Connection:
         BanksError
             If it has none.
         """
-        return self._session().banks
+        with self._lock:
+            session = self._session()
+            if self._banks is None:
+                self._banks = Banks(session, session.banks_turn, self._note)
+            return self._banks
 
     def __repr__(self) -> str:
         if not self._open:
@@ -135,26 +143,46 @@ class Connection:
 
     def accum(self, address: int, delta: int) -> None:
         """Post A ^= ``delta``."""
-        self._session().accum(address, delta)
+        try:
+            self._session().accum(address, delta)
+        except AtomikError as error:
+            self._note(error)
+            raise
 
     def fold(self, address: int, delta: int) -> None:
         """Post A ^= ``delta``, folded with those of the same context that are not sent yet.
 
         The device gets one accumulate for all of them; any other op comes behind it.
         """
-        self._session().fold(address, delta)
+        try:
+            self._session().fold(address, delta)
+        except AtomikError as error:
+            self._note(error)
+            raise
 
     def load(self, address: int, value: int) -> None:
         """Post R := ``value``, A := 0."""
-        self._session().load(address, value)
+        try:
+            self._session().load(address, value)
+        except AtomikError as error:
+            self._note(error)
+            raise
 
     def clear(self) -> None:
         """Post R := 0, A := 0 for every context of the device."""
-        self._session().clear()
+        try:
+            self._session().clear()
+        except AtomikError as error:
+            self._note(error)
+            raise
 
     def load_many(self, first: int, values: Integers) -> None:
         """Post a load of each value into consecutive contexts. All is checked before."""
-        self._session().load_many(first, values)
+        try:
+            self._session().load_many(first, values)
+        except AtomikError as error:
+            self._note(error)
+            raise
 
     def accum_many(self, addresses: Integers, deltas: Integers) -> None:
         """Post A ^= delta for each pair. All are checked before the first is posted.
@@ -168,24 +196,40 @@ class Connection:
         ValueError
             Also if the lengths differ.
         """
-        self._session().accum_many(addresses, deltas)
+        try:
+            self._session().accum_many(addresses, deltas)
+        except AtomikError as error:
+            self._note(error)
+            raise
 
     # Barriers.
 
     def read(self, address: int) -> int:
         """Return the state R ^ A."""
-        return self._session().read(address)
+        try:
+            return self._session().read(address)
+        except AtomikError as error:
+            self._note(error)
+            raise
 
     def peek(self, address: int) -> tuple[int, int]:
         """Return state R ^ A and accumulator A of one instant."""
-        return self._session().peek(address)
+        try:
+            return self._session().peek(address)
+        except AtomikError as error:
+            self._note(error)
+            raise
 
     def swap(self, address: int, new_reference: int | None = None) -> int:
         """Start a new epoch in one step and return the state before.
 
         The reference becomes ``new_reference``, or that state if it is None; A becomes 0.
         """
-        return self._session().swap(address, new_reference)
+        try:
+            return self._session().swap(address, new_reference)
+        except AtomikError as error:
+            self._note(error)
+            raise
 
     def read_many(self, first: int, count: int, op: Op = Op.READ) -> list[int]:
         """Return the words of ``count`` consecutive contexts, several replies under way at once.
@@ -198,18 +242,30 @@ class Connection:
         ValueError
             If ``op`` is neither `Op.READ` nor `Op.PEEK`.
         """
-        return self._session().read_many(first, count, op)
+        try:
+            return self._session().read_many(first, count, op)
+        except AtomikError as error:
+            self._note(error)
+            raise
 
     def read_each(self, addresses: Iterable[int]) -> dict[int, int]:
         """Return the states of contexts anywhere, by address; those nearby may be among them.
 
         Neighbours share a reply, also where it costs fewer bytes to read what is between them.
         """
-        return self._session().read_each(addresses)
+        try:
+            return self._session().read_each(addresses)
+        except AtomikError as error:
+            self._note(error)
+            raise
 
     def flush(self) -> None:
         """Return when all that was posted has acted, also by others who share the session."""
-        self._session().flush()
+        try:
+            self._session().flush()
+        except AtomikError as error:
+            self._note(error)
+            raise
 
     # Addresses.
 
@@ -221,8 +277,13 @@ class Connection:
         NoFreeContextError
             If there is none.
         """
-        address = self._session().allocate()
-        self._addresses.add(address)
+        with self._lock:
+            try:
+                address = self._session().allocate()
+            except AtomikError as error:
+                self._note(error)
+                raise
+            self._addresses.add(address)
         return address
 
     def claim(self, address: SupportsIndex) -> int:
@@ -233,8 +294,13 @@ class Connection:
         ContextInUseError
             If it is taken.
         """
-        number = self._session().claim(address)
-        self._addresses.add(number)
+        with self._lock:
+            try:
+                number = self._session().claim(address)
+            except AtomikError as error:
+                self._note(error)
+                raise
+            self._addresses.add(number)
         return number
 
     def release(self, address: SupportsIndex) -> None:
@@ -245,32 +311,41 @@ class Connection:
         ValueError
             If it took no such address.
         """
-        session = self._session()
-        number = to_integer(address, "Address")
-        if number not in self._addresses:
-            raise ValueError(f"This connection to {self.url} has not taken address {address!r}")
-        self._addresses.remove(number)
-        session.release(number)
+        with self._lock:
+            session = self._session()
+            number = to_integer(address, "Address")
+            if number not in self._addresses:
+                raise ValueError(f"This connection to {self.url} has not taken address {address!r}")
+            self._addresses.remove(number)
+            session.release(number)
 
     # The end.
 
     def close(self) -> None:
-        """Let go; the last who does flushes and closes the port. Closing again does nothing.
+        """Let go when all that was posted has acted. Closing again does nothing.
 
-        Addresses that were taken are given back, as they are.
+        The last who lets go of the port closes it. In any case this connection is closed, and the
+        addresses that it took are given back, as they are.
 
         Raises
         ------
         AtomikError
-            What went wrong and no call has raised yet: what was posted may not have acted.
+            What went wrong, unless a call of this connection has raised it before: what was posted
+            may not have acted.
         """
-        with self._closing:
-            held, self._open = self._open, False
-        if not held:
-            return
-        while self._addresses:
-            self._shared.release(self._addresses.pop())
-        self._shared.close()
+        with self._lock:
+            if not self._open:
+                return
+            self._open = False
+            settled = False
+            try:
+                self._shared.settle(told=self._told)
+                settled = True
+            finally:
+                while self._addresses:
+                    self._shared.release(self._addresses.pop())
+                # Who interrupted it does not want to wait again.
+                self._shared.close(flush=settled)
 
     def __enter__(self) -> Self:
         self._session()
@@ -282,12 +357,17 @@ class Connection:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
+        end_block(self.close, error)
 
     def _session(self) -> SharedConnection:
         if not self._open:
             raise self._closed()
         return self._shared
+
+    def _note(self, error: AtomikError) -> None:
+        """Keep in mind that a call raises an error, if that is what ended the session."""
+        if error is self._shared.error:
+            self._told = True
 
     def _closed(self) -> ClosedError:
         return ClosedError(f"The connection to {self.url} is closed: connect again")

@@ -6,12 +6,12 @@ import atexit
 import logging
 import os
 import sys
+import threading
 from collections import deque
 from contextlib import suppress
 from typing import SupportsIndex
 
 from .addresses import AddressBook
-from .banks import Banks
 from .bulk import to_integer
 from .discovery import OpenPorts, choose
 from .link import LinkStats, Session
@@ -100,7 +100,7 @@ class SharedConnection(Ops):
         self._dropped: deque[range] = deque()
         self._addresses = AddressBook(session.info.depth, port.url)
         self._references = 0
-        self._banks: Banks | None = None
+        self._banks_turn = threading.Lock()
         super().__init__(port, session, baud)
 
     @property
@@ -109,18 +109,9 @@ class SharedConnection(Ops):
         return self._info
 
     @property
-    def banks(self) -> Banks:
-        """The banks of the device.
-
-        Raises
-        ------
-        BanksError
-            If it has none.
-        """
-        with self._lock:
-            if self._banks is None:
-                self._banks = Banks(self)
-            return self._banks
+    def banks_turn(self) -> threading.Lock:
+        """Held by whoever runs the device's banks."""
+        return self._banks_turn
 
     @property
     def baud(self) -> int:
@@ -226,8 +217,8 @@ class SharedConnection(Ops):
 
     # The end.
 
-    def close(self) -> None:
-        """Give up one reference; the last one flushes and closes the port.
+    def close(self, *, flush: bool = True) -> None:
+        """Give up one reference; the last one flushes, unless told not to, and closes the port.
 
         The port is closed in any case.
 
@@ -242,7 +233,7 @@ class SharedConnection(Ops):
                 return
             self._references = 0
             _registry.remove(self._key, self)
-            self._finish()
+            self._finish(flush=flush)
 
 
 def _flush_at_exit() -> None:

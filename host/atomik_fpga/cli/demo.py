@@ -99,7 +99,7 @@ def demo(
         connection = connect(port, baud=baud)
     # What "auto" led to, from here on by its own name.
     port = connection.url
-    try:
+    with connection:
         report = Report(silent=as_json)
         width = connection.info.width
         new_context = partial(AtomikContext, width, port=port, baud=baud)
@@ -115,8 +115,6 @@ def demo(
         orders(stage)
         connection.flush()
         stats = connection.stats
-    finally:
-        connection.close()
     pins = _pin_bits(port)
     _link(stats, pins, report)
     seconds = time.monotonic() - start

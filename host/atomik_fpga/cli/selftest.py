@@ -83,14 +83,12 @@ def selftest(
         connection = connect(url, baud=baud)
     # What "auto" led to, from here on by its own name.
     url = connection.url
-    try:
+    with connection:
         held = _look(settings, connection, overwrite=overwrite, restore=restore)
         info = connection.info
         if not as_json:
             click.echo(f"{info.depth:,} contexts of {info.width} bits at {url}")
         results = _run(settings, connection, held, seconds, seed, as_json)
-    finally:
-        connection.close()
     sweep: Sweep | None = None
     if baud_sweep and results[-1].error is None:
         with working(settings, "trying rates of the line") as show:
