@@ -3,8 +3,8 @@
 What was built before comes from the cache; its time is then that of the record, if it has one.
 ``--fresh`` builds everything anew. ``--record`` keeps each board as soon as it was built, and a
 sweep that was interrupted goes on with ``--resume``: it leaves out the boards whose record is of
-this design and these tools. Boards whose part holds no size of the device are listed without a
-target.
+this design and these tools. ``--recorded`` says which rows are of another design. Boards whose part
+holds no size of the device are listed without a target.
 """
 
 from __future__ import annotations
@@ -55,11 +55,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--resume", action="store_true", help="build only what the record has not, or not of this"
     )
-    parser.add_argument("--recorded", action="store_true", help="run nothing, show the record")
+    parser.add_argument("--recorded", action="store_true", help="build nothing, show the record")
     options = parser.parse_args(arguments)
     sweep = load_sweep()
     names = options.only or list(BOARDS)
-    if not options.recorded:
+    if options.recorded:
+        stale = [name for name in names if name in sweep.boards and not _is_current(name, sweep)]
+        if stale:
+            print(f"Of another design than this one: {', '.join(stale)}", file=sys.stderr)
+    else:
         able = [name for name in names if find_lack(BOARDS[name]) is None]
         try:
             versions = _versions(able)
@@ -137,6 +141,11 @@ def table(sweep: Sweep) -> str:
         )
     tools = ", ".join(f"{name} {version}" for name, version in sorted(sweep.tools.items()))
     lines += ["", f"atomik-fpga {sweep.version}, {sweep.date}; {tools}; {sweep.machine}."]
+    older = [
+        f"`{name}`" for name, entry in sweep.boards.items() if entry.built and not entry.build_id
+    ]
+    if older:
+        lines.append(f"Of an earlier state of the gateware: {', '.join(older)}.")
     return "\n".join(lines) + "\n"
 
 
@@ -195,9 +204,13 @@ def _is_same(sweep: Sweep, versions: Mapping[str, str]) -> bool:
 
 def _is_recorded(name: str, sweep: Sweep, versions: Mapping[str, str]) -> bool:
     entry = sweep.boards.get(name)
-    if entry is None or not entry.built or not _is_same(sweep, versions):
-        return False
-    return entry.build_id == f"{identify(plan_design(BOARDS[name])):016x}"
+    made = entry is not None and entry.built and _is_same(sweep, versions)
+    return made and _is_current(name, sweep)
+
+
+def _is_current(name: str, sweep: Sweep) -> bool:
+    """Whether the row of a board is of the design that would be built now."""
+    return sweep.boards[name].build_id == f"{identify(plan_design(BOARDS[name])):016x}"
 
 
 def _run(

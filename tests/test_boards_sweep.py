@@ -93,6 +93,13 @@ def test_the_table_has_a_line_a_board_and_what_it_was_made_with() -> None:
     ]
 
 
+def test_rows_whose_design_is_not_known_are_told_in_the_table() -> None:
+    entry = replace(SWEEP.boards["icebreaker"], build_id="")
+    lines = table(replace(SWEEP, boards={"icebreaker": entry})).splitlines()
+
+    assert lines[-1] == "Of an earlier state of the gateware: `icebreaker`."
+
+
 def test_the_page_has_the_tables_of_catalog_and_record() -> None:
     page = PAGE.read_text(encoding="utf-8")
 
@@ -278,11 +285,16 @@ def test_missing_tools_end_the_sweep_before_it_begins(
 
 
 def test_without_record_nothing_is_written(
-    bench: Bench, capsys: pytest.CaptureFixture[str]
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert bench.run(*only("upduino-v3")) == 0
     assert bench.run("--recorded", *only("icebreaker")) == 0
-    assert "icebreaker_clock" in capsys.readouterr().out
+    out, err = capsys.readouterr()
+    assert "icebreaker_clock" in out
+    assert "another design" not in err
+    monkeypatch.setattr(benchmarks.boards, "identify", lambda _design: 0xAB)
+    assert bench.run("--recorded", *only("icebreaker")) == 0
+    assert "Of another design than this one: icebreaker\n" in capsys.readouterr().err
     assert [path.name for path in bench.folder.iterdir()] == ["boards.md"]
 
 
