@@ -7,6 +7,7 @@ from operator import index
 from typing import TYPE_CHECKING, SupportsIndex
 
 from .context import CLOSED, AtomikContext
+from .ending import end_block
 from .errors import ClosedError, WidthError
 from .locks import ForkLock
 from .ports import AUTO, find_port
@@ -183,7 +184,7 @@ class RemoteContext(AtomikContext):
     ) -> None:
         with self._lock:
             self._closed = self._closed or self._attached
-            self._give_up()
+            end_block(self._give_up, error)
 
     def __repr__(self) -> str:
         # Of what the object knows by itself, no more: a repr in a traceback or a debugger must

@@ -15,6 +15,7 @@ from .bulk import (
     is_array,
     loaded_numpy,
 )
+from .ending import end_block
 from .errors import ClosedError, NoFreeContextError, WidthError
 from .locks import ForkLock
 from .ports import AUTO, find_port
@@ -24,6 +25,8 @@ from .table import CLOSED, AtomikTable
 from .words import MAX_CONTEXTS, check_positive, check_width, hex_word
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from .link.stats import LinkStats
     from .shared import SharedConnection
 
@@ -213,6 +216,15 @@ class RemoteTable(AtomikTable):
                 if not self._attached:
                     self._post_zeros(connection)
                 connection.flush()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the table."""
+        end_block(self.close, error)
 
     @property
     def closed(self) -> bool:

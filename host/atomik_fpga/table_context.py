@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, SupportsIndex, cast
 
 from .context import CLOSED, AtomikContext
+from .ending import end_block
 from .errors import ClosedError
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ class TableContext(AtomikContext):
         if self._table._keeps:
             self._closed = True
         else:
-            self._table.load(self._place, 0)
+            end_block(lambda: self._table.load(self._place, 0), error)
 
     def __repr__(self) -> str:
         """All values in hexadecimal or, on a device, what is known without asking it."""

@@ -215,10 +215,8 @@ def _attached(
             context = AtomikContext.attach(url, address, baud=baud)
         except IndexError as error:
             raise CommandError(str(error), ExitCode.DEVICE) from None
-    try:
+    with context:
         yield context
-    finally:
-        context.close()
 
 
 def _report(context: AtomikContext, as_json: bool, text: str, **values: Any) -> None:

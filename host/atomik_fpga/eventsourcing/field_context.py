@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self, SupportsIndex
 
 from ..context import AtomikContext
+from ..ending import end_block
 from ..errors import WidthError
 from . import checks
 from .layout import Layout
@@ -157,7 +158,7 @@ class FieldContext:
         traceback: TracebackType | None,
     ) -> None:
         """Close it."""
-        self.close()
+        end_block(self.close, error)
 
     def __repr__(self) -> str:
         return f"FieldContext({self.layout!r}, {self.context!r})"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, MutableSet, Sequence
 from types import TracebackType
 from typing import Final, Protocol, Self
 
+from ..ending import end_block
 from ..table import AtomikTable
 from ..words import check_positive
 from .errors import MembershipError
@@ -268,7 +269,7 @@ class SetFingerprint:
         traceback: TracebackType | None,
     ) -> None:
         """Close it."""
-        self.close()
+        end_block(self.close, error)
 
     def __repr__(self) -> str:
         return f"SetFingerprint({len(self._members)} elements, buckets={self._buckets})"
