@@ -214,8 +214,9 @@ ALL = ",".join(f"{name}:0.05" for name in FAULTS)
 
 
 @pytest.mark.parametrize("end", [TO_DEVICE, TO_HOST])
-def test_what_comes_out_depends_on_bytes_and_seed_alone(end: str) -> None:
-    data = frames_of(3, 200)
+@pytest.mark.parametrize("noise", [0, 600, 601, 602, 1203, 5000])
+def test_what_comes_out_depends_on_bytes_and_seed_alone(end: str, noise: int) -> None:
+    data = frames_of(3, 100) + bytes([1]) * noise + b"\0" + frames_of(4, 100)
     spec = FaultSpec.parse(f"{ALL},seed:5")
 
     def feed(sizes: Random | None) -> tuple[list[int], Counter[str]]:
@@ -236,9 +237,28 @@ def test_what_comes_out_depends_on_bytes_and_seed_alone(end: str) -> None:
     assert [levels for piece in other for levels in piece.characters] != whole
 
 
-def test_bytes_that_are_no_frame_are_not_held_for_ever() -> None:
-    noise = bytes([1]) * 700
-    assert FaultyLine(FaultSpec(), 64).to_device(noise) == [Piece(noise)]
+@pytest.mark.parametrize("sizes", [1, 7, 2000])
+def test_without_a_delimiter_bytes_go_on_by_601_as_no_frame(sizes: int) -> None:
+    noise, line = bytes([1]) * 1300, line_with("lose:1")
+    came = [
+        piece for at in range(0, 1300, sizes) for piece in line.to_device(noise[at : at + sizes])
+    ]
+    assert came == [Piece(noise[:601])] * 2
+    assert not line.hits
+    # What is left of it is a frame once it ends.
+    assert line.to_device(b"\0" + DATA) == []
+    assert line.hits == {"lose@device": 2}
+
+
+def test_the_longest_frame_that_is_one_has_600_bytes() -> None:
+    line = line_with("lose:1")
+    assert line.to_device(bytes([1]) * 600 + b"\0") == []
+    assert line.to_device(bytes([1]) * 601 + b"\0") == [Piece(bytes([1]) * 601), Piece(b"\0")]
+
+
+def test_characters_of_what_is_no_frame_are_hit_too() -> None:
+    [piece] = line_with("framing:1,lose:1").to_device(bytes([1]) * 700)
+    assert len(piece.characters) == 2 * 601
 
 
 # What a UART makes of it.

@@ -20,6 +20,9 @@ __all__ = ["FaultyLine", "Piece", "Schedule"]
 class FaultyLine:
     """Both directions of a line with faults. Holds each frame until its delimiter has come.
 
+    Bytes without a delimiter go on by `LONGEST_FRAME` + 1, and faults of frames spare these; what
+    is left when the delimiter comes counts as a frame.
+
     What comes out depends on the bytes that were put in, the spec and its seed alone, not on how
     many bytes there were in a call.
 
@@ -96,11 +99,13 @@ class _Direction:
             if len(frames) < len(rest):
                 pieces.append(Piece(bytes(len(rest) - len(frames))))
             body, delimiter, rest = frames.partition(b"\0")
-            if delimiter:
-                pieces += self._frame(body)
-            elif len(body) > LONGEST_FRAME:
+            if len(body) > LONGEST_FRAME:
                 # No frame is as long; whoever sends this does not want it to be held for ever.
-                pieces.append(Piece(body))
+                block = LONGEST_FRAME + 1
+                pieces.append(Piece(frames[:block]))
+                rest = frames[block:]
+            elif delimiter:
+                pieces += self._frame(body)
             else:
                 self._begun = body
                 break
