@@ -16,7 +16,7 @@ from atomik_fpga import Connection, connect
 from atomik_fpga.errors import AtomikError, ClosedError, SessionLostError
 from atomik_sim.model import DeviceModel
 
-from .connection_bench import run_script, wait_for
+from .connection_bench import CALLS, run_script, wait_for
 from .ideal_peer import FastPort
 
 URL = "ideal://"
@@ -112,32 +112,16 @@ def test_an_error_that_a_call_of_one_connection_has_raised_is_news_to_the_other(
     assert not port.is_open
 
 
-CALLS: dict[str, Callable[[Connection], object]] = {
-    "accum": lambda it: it.accum(0, 1),
-    "fold": lambda it: it.fold(0, 1),
-    "load": lambda it: it.load(0, 1),
-    "clear": lambda it: it.clear(),
-    "load_many": lambda it: it.load_many(0, [1, 2]),
-    "accum_many": lambda it: it.accum_many([0], [1]),
-    "read": lambda it: it.read(0),
-    "peek": lambda it: it.peek(0),
-    "swap": lambda it: it.swap(0),
-    "read_many": lambda it: it.read_many(0, 2),
-    "read_each": lambda it: it.read_each([0, 2]),
-    "flush": lambda it: it.flush(),
-    "allocate": lambda it: it.allocate(),
-    "claim": lambda it: it.claim(0),
-    "banks.run": lambda it: it.banks.run(1),
-}
+BANKS: dict[str, Callable[[Connection], object]] = {"banks.run": lambda it: it.banks.run(1)}
 
 
-@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("call", (CALLS | BANKS).values(), ids=CALLS | BANKS)
 def test_close_is_quiet_about_what_any_call_of_it_has_raised(
-    port: FastPort, two: tuple[Connection, Connection], name: str
+    port: FastPort, two: tuple[Connection, Connection], call: Callable[[Connection], object]
 ) -> None:
     lose(port, two[0])
     with pytest.raises(SessionLostError):
-        CALLS[name](two[0])
+        call(two[0])
     two[0].close()
     with pytest.raises(SessionLostError):
         two[1].close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
 import pytest
@@ -14,7 +14,7 @@ from atomik_fpga.connection import Connection, connect
 from atomik_fpga.errors import AtomikError, ClosedError, DriverError
 from atomik_sim.model import DeviceModel
 
-from .connection_bench import run_script, wait_for
+from .connection_bench import CALLS, run_script, wait_for
 from .ideal_peer import FastPort
 
 URL = "ideal://"
@@ -44,24 +44,6 @@ def connection(port: FastPort) -> Iterator[Connection]:
         made.close()
     except AtomikError:
         assert isinstance(made.error, ClosedError)
-
-
-CALLS: dict[str, Callable[[Connection], object]] = {
-    "accum": lambda it: it.accum(0, 1),
-    "load": lambda it: it.load(0, 1),
-    "clear": lambda it: it.clear(),
-    "load_many": lambda it: it.load_many(0, [1, 2]),
-    "accum_many": lambda it: it.accum_many([0], [1]),
-    "read": lambda it: it.read(0),
-    "peek": lambda it: it.peek(0),
-    "swap": lambda it: it.swap(0),
-    "swap to": lambda it: it.swap(0, 1),
-    "read_many": lambda it: it.read_many(0, 2),
-    "read_each": lambda it: it.read_each([0, 2]),
-    "flush": lambda it: it.flush(),
-    "allocate": lambda it: it._shared.allocate(),
-    "claim": lambda it: it._shared.claim(0),
-}
 
 
 def every_call_raises(connection: Connection, message: str) -> None:
