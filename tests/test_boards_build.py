@@ -201,6 +201,10 @@ def test_a_pin_that_something_else_has_is_named_with_what_has_it() -> None:
         identify(design)
 
 
+def test_the_manifest_tells_the_id_of_the_netlist(quick: FakeTools, tmp_path: Path) -> None:
+    assert build_board("icebreaker", out=tmp_path, **SMALL).manifest["build_id"] == f"{0xAA:016x}"
+
+
 def test_options_from_the_environment_stand_in_the_manifest(
     quick: FakeTools, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -119,7 +119,8 @@ def _is_of(port: SerialPort, board: Board, device: UsbDevice | None) -> bool:
     if not same_chip or port.serial_number is None or device is None:
         return True
     # On Windows the driver of FTDI appends the letter of the interface.
-    return port.serial_number in (device.serial, *(f"{device.serial}{it}" for it in "ABCD"))
+    letter = "ABCD"[board.usb_interface or 0]
+    return port.serial_number in (device.serial, f"{device.serial}{letter}")
 
 
 def check_build(manifest: dict[str, Any], back: Comeback) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from atomik_boards.catalog import BOARDS
+from atomik_boards.comeback import wait_for_board
 from atomik_fpga.platforms import SerialPort
 from atomik_fpga.protocol import Op
 from atomik_fpga.usb import UsbDevice
@@ -19,6 +21,7 @@ from ..tcp_device import TcpDevice, serve_device
 from .bench import Run
 from .flash_bench import (
     BUILD_ID,
+    ICEBREAKER,
     Build,
     flashed_device,
 )
@@ -64,6 +67,45 @@ def test_the_port_is_found_by_the_programmers_chip_once_it_is_back(
     assert code == 0
     assert asked == [dead.name, dead.name, device.url]
     assert f"  port      {device.url}, 1,000,000 baud" in out.splitlines()
+
+
+@pytest.mark.parametrize(
+    "port",
+    [
+        SerialPort("the uart", *ICEBREAKER.id, "ib0001", interface=1),
+        # On Windows: the interface is the letter behind the serial number.
+        SerialPort("the uart", *ICEBREAKER.id, "ib0001B"),
+    ],
+)
+def test_of_a_chip_with_two_ports_the_uart_is_asked(
+    monkeypatch: pytest.MonkeyPatch, port: SerialPort
+) -> None:
+    """The other one programs the board."""
+    asked: list[str] = []
+
+    def probe(name: str, _baud: int | None) -> Any:
+        asked.append(name)
+        return "what INFO says", 1_000_000
+
+    ports = [
+        SerialPort("the programmer", *ICEBREAKER.id, "ib0001", interface=0),
+        SerialPort("the programmer on Windows", *ICEBREAKER.id, "ib0001A"),
+        SerialPort("another board's", *ICEBREAKER.id, "ib0002", interface=1),
+        port,
+    ]
+    monkeypatch.setattr("atomik_boards.comeback.serial_ports", lambda: ports)
+    monkeypatch.setattr("atomik_boards.comeback.probe", probe)
+    back = wait_for_board(
+        BOARDS["icebreaker"],
+        {"baud": 1_000_000},
+        ICEBREAKER,
+        port=None,
+        baud=None,
+        seconds=0,
+        tell=lambda _line: None,
+    )
+    assert asked == ["the uart"]
+    assert (back.port, back.baud) == ("the uart", 1_000_000)
 
 
 @pytest.mark.parametrize("device", [{"build_id": 1}], indirect=True)
