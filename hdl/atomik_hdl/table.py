@@ -211,12 +211,13 @@ class DeltaTable(wiring.Component):
         request = self.i.payload
         op_1 = Signal(request.op.as_value().shape(), init=_NOTHING)
         address_1 = Signal(request.address.shape(), reset_less=True)
+        transfer = (self.i.valid & self.i.ready).replicate(len(op_1))
         clear_0 = Signal()
         clear_1 = Signal(init=1)
         # One function of 4 inputs, for which 7 has to do the same as CLEAR.
         m.d.comb += clear_0.eq(self.i.valid & self.i.ready & request.op.as_value().matches("1-1"))
         m.d.sync += [
-            op_1.eq(Mux(self.i.valid & self.i.ready, request.op, _NOTHING)),
+            op_1.eq((request.op.as_value() & transfer) | (_NOTHING & ~transfer)),
             address_1.eq(request.address),
             clear_1.eq(clear_0),
         ]
@@ -269,12 +270,12 @@ class DeltaTable(wiring.Component):
         # change of their number shows in `i.ready`. Its highest bit says that there are enough.
         pending = Signal(range(2 * (ResponseQueue.capacity + 1)), init=_IN_FLIGHT)
         taken = Signal()
-        more, less = Signal(), Signal()
+        changes, less = Signal(), Signal()
         m.d.sync += [
             taken.eq(self.o.valid & self.o.ready),
-            more.eq(responds[2] & ~taken),
+            changes.eq(responds[2] ^ taken),
             less.eq(~responds[2] & taken),
-            pending.eq(pending + Cat(more | less, less.replicate(len(pending) - 1))),
+            pending.eq(pending + Cat(changes, less.replicate(len(pending) - 1))),
             self.i.ready.eq(~(busy_0 | pending[-1])),
         ]
         return responds

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from amaranth.asserts import AnySeq
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal
 
 from atomik_hdl.responses import ResponseQueue
 
@@ -21,6 +21,8 @@ _PLACES = [0]
 while (place := _PLACES[-1] << 1 & 15 | (1 ^ _PLACES[-1] >> 3 ^ _PLACES[-1] >> 2) & 1) != 0:
     _PLACES.append(place)
 _NO_PLACE = 15
+#: Responses that may be written and not fetched, if there are three in front of them.
+_STORED = 12
 
 
 class QueuePointers:
@@ -38,48 +40,60 @@ class QueuePointers:
     registers : dict of str to int
         What has to be watched.
     stored : Signal
-        Responses that are announced and not fetched.
+        Responses that are written and not fetched.
+    ahead : Value
+        Responses that are fetched and not taken.
     held : Value
-        Those, and the ones that are fetched and shown.
+        All that are announced and not taken.
     """
 
     registers: ClassVar = {
-        "announced": 4,
-        "before": 4,
+        "stored": _STORED,
         "head": 4,
-        "drop": 1,
+        "tail": 4,
+        "drop": 2,
+        "advance": 1,
         "waiting": 1,
         "full": 1,
-        "empty": 1,
+        "free": 1,
+        "stuck": 1,
+        "moves": 1,
+        "held": 1,
+        "keep": 1,
         "o__valid": 1,
         "push": 2,
-        "there": 1,
+        "still": 2,
     }
 
     def __init__(self, spec: Spec, m: Module, design: str, prefix: str = "") -> None:
         self._m = m
-        registers = {name: spec.register(design, prefix + name) for name in self.registers}
-        self._head = registers["head"]
-        valid, waiting = registers["o__valid"], registers["waiting"]
+        names = {name: spec.register(design, prefix + name) for name in self.registers}
+        self._head = names["head"]
+        valid, waiting, full = (names[name] for name in ("o__valid", "waiting", "full"))
+        more, push, drop = names["stored"], names["push"], names["drop"]
         self.stored = Signal(4)
-        distance = self.distance(registers["announced"], "announced")
-        m.d.comb += self.stored.eq(Mux(registers["drop"], 0, distance))
-        self.held = self.stored + waiting + valid
-        for earlier, later in zip(_PLACES, _PLACES[1:] + _PLACES[:1], strict=True):
-            spec.lemma(
-                m,
-                registers["drop"]
-                | (registers["announced"] != later)
-                | (registers["before"] == earlier),
-            )
-        spec.lemma(m, registers["head"] != _NO_PLACE)
-        spec.lemma(m, registers["drop"] | (registers["announced"] != _NO_PLACE))
-        spec.lemma(m, registers["full"] == (waiting & valid))
-        spec.lemma(m, registers["empty"] == ~valid)
-        # Those that were announced two cycles ago at least can be fetched, if there are any.
-        new = registers["push"][0] + registers["push"][1]
-        spec.lemma(m, self.stored >= new)
-        spec.lemma(m, registers["there"] == (self.stored != new))
+        m.d.comb += self.stored.eq(Mux(drop[1], 0, sum(more)))
+        self.ahead = waiting + full + valid
+        self.held = push[0] + push[1] + self.stored + self.ahead
+        # Bit n says that there are more than n. More than one are there only behind two others.
+        spec.lemma(m, ~((~more[:-1] & more[1:]).any()))
+        spec.lemma(m, drop[1] | ~more[1] | (waiting & valid))
+        spec.lemma(m, names["head"] != _NO_PLACE)
+        spec.lemma(m, drop[0] | (names["tail"] != _NO_PLACE))
+        spec.lemma(m, drop[0] | (self.distance(names["tail"], "tail") == sum(more)))
+        spec.lemma(m, names["advance"] == (push[1] | (drop == 1)))
+        spec.lemma(m, names["still"] == ~push)
+        spec.lemma(m, names["stuck"] == (waiting & full))
+        spec.lemma(m, names["moves"] == ~(names["stuck"] | drop[1]))
+        spec.lemma(m, names["free"] == ~(full | drop[1]))
+        spec.lemma(m, names["keep"] == names["held"])
+        spec.lemma(m, ~names["held"] | valid)
+        spec.lemma(m, ~full | names["held"])
+        # After a reset there is none in front; what is stored is gone a clock later.
+        spec.lemma(m, drop != 2)
+        spec.lemma(m, ~drop[0] | ~(waiting | valid | push[1]))
+        spec.lemma(m, ~drop[1] | ~push[0])
+        spec.lemma(m, (drop != 1) | ~more[0])
 
     def distance(self, place: Any, name: str) -> Signal:
         """Return how many places ``place`` is behind the head."""
@@ -103,11 +117,8 @@ class _QueueSpec(Spec):
 
     def __init__(self, component: Any, shape: int) -> None:
         self.width = width = shape
-        halves = {"ram0": width // 2, f"ram{width // 2}": width - width // 2}
-        self.halves = {name: size for name, size in halves.items() if size}
-        registers: dict[str, Any] = {**QueuePointers.registers, "tail": 4, "fetch": 1}
-        for name, size in self.halves.items():
-            registers |= {f"{name}.at": 4, f"{name}.word": size, f"{name}.fetched": 1}
+        registers: dict[str, Any] = {**QueuePointers.registers, "kept": width}
+        registers |= {"ram.at": 4, "ram.word": width, "ram.fetched": 1, "ram.shown": width}
         super().__init__({"q": component(width, technology=TrackedRam)}, {"q": registers})
 
     def common(self, m: Module) -> None:
@@ -115,9 +126,7 @@ class _QueueSpec(Spec):
         free_inputs(m, queue, but=["announce"])
         self.owed = Signal(5)
         self.taken = queue.o.valid & queue.o.ready
-        m.d.comb += queue.announce.eq(
-            AnySeq(1) & (self.owed < ResponseQueue.capacity) & ~self.register("q", "drop")
-        )
+        m.d.comb += queue.announce.eq(AnySeq(1) & (self.owed < ResponseQueue.capacity))
         m.d.sync += self.owed.eq(self.owed + queue.announce - self.taken)
         self.pointers = QueuePointers(self, m, "q")
         self.lemma(m, self.owed == self.pointers.held)
@@ -133,50 +142,52 @@ class InOrder(_QueueSpec):
     def specify(self, m: Module) -> None:
         self.common(m)
         queue, pointers = self.designs["q"], self.pointers
-        # The word is in two block RAMs, in both at the same place.
-        slot, *others = (self.register("q", f"{half}.at") for half in self.halves)
-        same = Cat(other == slot for other in others).all()
-        show = ~queue.o.valid | queue.o.ready
+        names = ("head", "tail", "stuck", "free", "held", "full", "waiting")
+        head, tail, stuck, free, held, full, waiting = (self.register("q", n) for n in names)
+        push = self.register("q", "push")
+        slot, word = self.register("q", "ram.at"), self.register("q", "ram.word")
 
         age = Signal(range(_LATENCY + 1))
         ahead = Signal.like(self.owed)
         expected = Signal(self.width)
-        fetched, shown = Signal(), Signal()
-        stored = (age != 0) & ~fetched & ~shown
-        fetches = stored & self.register("q", "fetch") & (self.register("q", "head") == slot)
-        done = shown & self.taken
-        follows = AnySeq(1) & queue.announce & same & (self.register("q", "announced") == slot)
+        # It is stored, then fetched, then shown by the block RAM, then perhaps kept.
+        fetched, shown, kept = Signal(), Signal(), Signal()
+        stored = (age > _WRITTEN) & ~fetched & ~shown & ~kept
+        fetches = stored & ~stuck & (head == slot)
+        done = (kept | (shown & ~held)) & self.taken
+        elsewhere = (age == _WRITTEN) & (tail != slot)
         with m.If(age == 0):
-            with m.If(follows):
+            with m.If(AnySeq(1) & queue.announce):
                 m.d.sync += [age.eq(1), ahead.eq(self.owed - self.taken)]
         with m.Else():
             m.d.sync += [
-                age.eq(Mux(done, 0, Mux(age == _LATENCY, age, age + 1))),
-                ahead.eq(ahead - (self.taken & ~shown)),
-                fetched.eq(fetches | (fetched & ~show)),
-                shown.eq(~done & (shown | (fetched & show))),
+                age.eq(Mux(done | elsewhere, 0, Mux(age == _LATENCY, age, age + 1))),
+                ahead.eq(ahead - (self.taken & (ahead != 0))),
+                fetched.eq(fetches | (fetched & ~free)),
+                shown.eq((fetched & free) | (shown & held)),
+                kept.eq((kept | (shown & ~held)) & ~queue.o.ready),
             ]
         with m.If(age == _WRITTEN):
             m.d.sync += expected.eq(queue.word)
 
         place = pointers.distance(slot, "followed")
-        behind = self.register("q", "waiting") + queue.o.valid
-        kept = Const(1)
-        words = []
-        for half in self.halves:
-            words.append(self.register("q", f"{half}.word"))
-            kept = kept & self.register("q", f"{half}.fetched")
-        word_kept = Cat(words) == expected
-        self.lemma(m, (age == 0) | (same & (slot != _NO_PLACE)))
-        self.lemma(m, (age != 0) | ~(fetched | shown))
-        self.lemma(m, ~(fetched & shown))
-        self.lemma(m, (age > _WRITTEN) | ~(fetched | shown))
-        self.lemma(m, ~(stored & (age > _WRITTEN)) | word_kept)
-        self.lemma(m, ~stored | ((place < pointers.stored) & (ahead == place + behind)))
-        self.lemma(m, ~fetched | (kept & word_kept & self.register("q", "waiting")))
-        self.lemma(m, ~fetched | ((ahead == queue.o.valid) & (place == len(_PLACES) - 1)))
-        self.lemma(m, ~shown | (queue.o.valid & (queue.o.payload == expected) & (ahead == 0)))
-        self.lemma(m, (age < _LATENCY - 1) | self.register("q", "waiting") | shown)
+        self.lemma(m, (age > _WRITTEN) | ~(fetched | shown | kept))
+        self.lemma(m, fetched + shown + kept <= 1)
+        self.lemma(m, (age <= _WRITTEN) | (slot != _NO_PLACE))
+        self.lemma(
+            m, (age != 1) | (push[0] & (ahead == push[1] + pointers.stored + pointers.ahead))
+        )
+        self.lemma(m, (age != _WRITTEN) | (push[1] & (ahead == pointers.stored + pointers.ahead)))
+        self.lemma(m, ~stored | (word == expected))
+        self.lemma(m, ~stored | ((place < pointers.stored) & (ahead == place + pointers.ahead)))
+        self.lemma(m, ~fetched | ((word == expected) & self.register("q", "ram.fetched")))
+        self.lemma(m, ~fetched | (waiting & (place == len(_PLACES) - 1)))
+        self.lemma(m, ~fetched | (ahead == full + queue.o.valid))
+        self.lemma(m, ~shown | (self.register("q", "ram.shown") == expected))
+        self.lemma(m, ~shown | (queue.o.valid & (held == full) & (ahead == held)))
+        self.lemma(m, ~kept | (self.register("q", "kept") == expected))
+        self.lemma(m, ~kept | (held & (ahead == 0)))
+        self.lemma(m, (age < _LATENCY - 1) | waiting | shown | kept)
         self.lemma(m, (age < _LATENCY) | queue.o.valid)
 
         first = (age != 0) & (ahead == 0)

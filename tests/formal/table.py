@@ -67,14 +67,17 @@ _OF_THE_QUEUE = (
     (
         _IN_ORDER,
         InOrder,
-        Mutation("fetches one response over another", "there & (~full | self.o.ready)", "there"),
+        Mutation("fetches one response over another", "ram.fetch.eq(moves)", "ram.fetch.eq(1)"),
+    ),
+    (
+        _IN_ORDER + " (across resets)",
+        InOrder,
+        Mutation("keeps what is stored over a reset", " & ~drop[1].replicate(_STORED)", ""),
     ),
     (
         _HOLDS,
         ResponsesHold,
-        Mutation(
-            "shows the next one at once", "ram.show.eq(free | self.o.ready)", "ram.show.eq(1)"
-        ),
+        Mutation("keeps it for one clock", "(kept & keeps) | ", ""),
     ),
 )
 
@@ -118,7 +121,7 @@ PROOFS = (
         for width, depth, thorough in _TABLES
     ),
     *(
-        _proof(claimed, ResponseQueue, 5, thorough, shape=width)
+        _proof(claimed, ResponseQueue, 5, thorough or claimed is _OF_THE_QUEUE[1], shape=width)
         for claimed in _OF_THE_QUEUE
         for width, thorough in _QUEUES
     ),
