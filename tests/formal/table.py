@@ -81,6 +81,8 @@ _OF_THE_QUEUE = (
     ),
 )
 
+_MUTANT_DEPTH = 40
+
 #: Width and depth, and whether only ``python -m tests.formal`` proves it.
 _TABLES = ((1, 2, True), (8, 5, False), (8, 65_536, True), (64, 4096, True))
 _QUEUES = ((1, True), (2, False), (128, True))
@@ -101,7 +103,9 @@ def _proof(
         size,
         fault,
         induction_depth=cycles,
-        mutant_depth=40,
+        mutant_depth=_MUTANT_DEPTH,
+        # From power-up, a sweep of many contexts would take longer.
+        mutant_start="invariant" if size.get("depth", 0) > _MUTANT_DEPTH else "power-up",
         thorough=thorough,
     )
 

@@ -124,6 +124,9 @@ class _TableSpec(Spec):
         self.lemma(m, ~follows | w("clear_1") | (sweep & (swept == w("address_2") + 1)))
         self.lemma(m, ~sweep | w("clear_1") | (w("sweep_2") & (w("address_2") + 1 == swept)))
         self.lemma(m, self.quiet == Mux(sweep, self.depth - swept, 0))
+        # So the word is zero until the sweep is over.
+        self.lemma(m, (self.quiet == 0) | ~self.designs["p"].i.ready)
+        self.lemma(m, (self.quiet == 0) | (Cat(self.reference, self.accumulator) == 0))
 
     def _slots(self, m: Module) -> None:
         """State that the RAM has what the slots that left the pipeline made of the word."""
@@ -144,6 +147,7 @@ class _TableSpec(Spec):
         self.lemma(m, ~dirty | (w("sweep_2") & (w("address_2") <= self.at)))
         before = self.delayed(m, self.reference, 2, "model_reference", reset=False)
         before_accumulator = self.delayed(m, self.accumulator, 2, "model_accumulator", reset=False)
+        self.lemma(m, ~dirty | (Cat(before[1], before_accumulator[1]) == 0))
         self.lemma(m, dirty | (reference == before[2]))
         self.lemma(m, dirty | (accumulator == before_accumulator[2]))
 
