@@ -123,6 +123,8 @@ PROOFS = (
         )
         for claimed in _OF_THE_TABLE
         for width, depth, thorough in _TABLES
+        # The fault in the sweep is in what it does between its first slot and its last one.
+        if depth > 2 or claimed is not _OF_THE_TABLE[2]
     ),
     *(
         _proof(claimed, ResponseQueue, 5, thorough or claimed is _OF_THE_QUEUE[1], shape=width)
