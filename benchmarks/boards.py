@@ -219,9 +219,17 @@ def _run(
     """Build the boards, and keep each result as soon as it is there.
 
     Rows of the record that other versions or another machine made are dropped: one line says of all
-    rows what they were made with.
+    rows what they were made with. Those of an earlier state of the gateware lose their build id.
     """
     kept = before if _is_same(before, versions) else replace(before, tools={}, boards={})
+    if options.record:
+        kept = replace(
+            kept,
+            boards={
+                name: entry if _is_current(name, kept) else _older(entry)
+                for name, entry in kept.boards.items()
+            },
+        )
     sweep = replace(
         kept,
         version=__version__,
@@ -236,7 +244,13 @@ def _run(
             print(f"{name}: {_said(entry)}", file=sys.stderr, flush=True)
             if options.record:
                 _save(sweep)
+    if options.record:
+        _save(sweep)
     return sweep
+
+
+def _older(entry: Entry) -> Entry:
+    return replace(entry, build_id="")
 
 
 _Task = tuple[str, Path, Entry | None, bool]

@@ -255,6 +255,18 @@ def test_a_design_that_changed_is_built_again(
     assert bench.asked == ["icebreaker"]
 
 
+def test_rows_of_an_earlier_gateware_are_told_in_a_record(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(benchmarks.boards, "identify", lambda _design: 0xAB)
+
+    assert bench.run(*only("upduino-v3"), "--record") == 0
+
+    boards = bench.record["boards"]
+    assert (boards["icebreaker"]["build_id"], boards["icebreaker"]["seconds"]) == ("", 41.5)
+    assert "gateware: `icebreaker`." in (bench.folder / "boards.md").read_text()
+
+
 def test_time_of_another_design_is_not_that_of_what_comes_from_the_cache(bench: Bench) -> None:
     entry = replace(SWEEP.boards["icebreaker"], build_id="00000000000000ab")
     bench.sweep = replace(SWEEP, boards={"icebreaker": entry})

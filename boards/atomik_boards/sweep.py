@@ -31,7 +31,8 @@ class Entry:
     problem : str
         Why it was not built.
     build_id : str
-        What was built: 16 hexadecimal digits, as in ``manifest.json``. Empty if that is not known.
+        What was built: 16 hexadecimal digits, as in ``manifest.json``. Empty for an earlier state
+        of the gateware.
     """
 
     built: bool
