@@ -11,6 +11,9 @@ __all__ = ["DeltaBanks"]
 
 _TOPOLOGIES = {"chain": MergeChain, "tree": MergeTree}
 
+#: Bits of the context with one copy of each control.
+_PART = 16
+
 
 def _take(register, value, take):
     """Return the statement that ``register`` becomes ``value`` if ``take`` is set, else stays.
@@ -21,6 +24,16 @@ def _take(register, value, take):
     """
     register, value = Value.cast(register), Value.cast(value)
     return register.eq(register ^ ((register ^ value) & take.replicate(len(register))))
+
+
+def _copies(m, pulse, number, name):
+    """Return ``number`` registers that follow ``pulse``, which is not high twice in a row.
+
+    Each depends on itself, so that synthesis does not make one of them.
+    """
+    copies = Signal(number, reset_less=True, name=name)
+    m.d.sync += copies.eq(pulse.replicate(number) & ~copies)
+    return copies
 
 
 class DeltaBanks(wiring.Component):
@@ -173,53 +186,73 @@ class DeltaBanks(wiring.Component):
         for outer, inner in zip(self.lanes, merge.lanes, strict=True):
             wiring.connect(m, wiring.flipped(outer), inner)
 
-        # The registers of the merge have no reset. Each word that comes out goes with one bit that
-        # has: it is low while the word may hold deltas from before the end of the reset.
-        fresh = Signal(merge.latency)
-        delta = Signal(self._width)
-        m.d.sync += [
-            fresh.eq(Cat(1, fresh)),
-            # An AND and not a Mux with 0, for the reason given in `DeltaCore`.
-            delta.eq(merge.o & fresh[-1].replicate(self._width)),
-        ]
+        # Neither merged words nor tokens on their way nor the context have a reset: that would be
+        # one net all over the device. Bit n of `fresh` is low while something that was accepted
+        # n + 1 cycles ago may be from before the end of a reset.
+        latency = merge.latency
+        fresh = Signal(latency)
+        delta = Signal(self._width, reset_less=True)
+        m.d.sync += [fresh.eq(Cat(1, fresh)), delta.eq(merge.o)]
 
-        # A token's last bit is high in the one cycle in which the context has all that the token
-        # covers and nothing else. There is no more than one token of a kind, so that its payload
-        # can wait where it will be used.
-        free, back, token = {}, {}, {}
+        # The bits of the context are in parts. Each has controls of its own, as a net from one
+        # register to all bits would be longer than anything in the merge.
+        parts = -(-self._width // _PART)
+
+        def spread(controls):
+            return Cat(controls[bit // _PART] for bit in range(self._width))
+
+        # While it is low, the context is held at 0. The last delta that this drops is the last
+        # one from before the end of the reset. It is `fresh` one cycle later, which it tells from
+        # itself: equal registers would be made one again. So it is with all copies below.
+        settled = Signal(parts, reset_less=True)
+        m.d.sync += settled.eq(
+            fresh[-1].replicate(parts) & (settled | Cat(1, fresh)[-2].replicate(parts))
+        )
+
+        # A token arrives one cycle before the context has all that the token covers and nothing
+        # else. There is no more than one token of a kind, so that its payload can wait where it
+        # will be used, and none arrives in two cycles in a row.
+        free, back, arrives, arrived = {}, {}, {}, {}
         for name in ("load", "read", "swap"):
             # Initially low: iCE40 keeps a register that starts high inverted, and the inverter
             # would be in the way of the enables below.
-            free[name] = Signal(name=f"{name}_free")
+            free[name] = Signal(parts, name=f"{name}_free")
             back[name] = Signal(name=f"{name}_back")
-            token[name] = Signal(merge.latency + 2, name=f"{name}_token")
+            token = Signal(latency, reset_less=True, name=f"{name}_token")
+            arrives[name] = token[-1] & fresh[-1]
+            arrived[name] = Signal(name=f"{name}_arrived")
             request = getattr(self, name)
-            m.d.comb += request.ready.eq(free[name])
+            m.d.comb += request.ready.eq(free[name][0])
+            again = (back[name] | ~fresh[0]).replicate(parts)
             m.d.sync += [
-                free[name].eq((free[name] & ~request.valid) | back[name] | ~fresh[0]),
-                token[name].eq(Cat(request.valid & free[name], token[name])),
+                free[name].eq((free[name] & ~request.valid.replicate(parts)) | again),
+                token.eq(Cat(request.valid & free[name][0], token)),
+                arrived[name].eq(arrives[name]),
             ]
         load = Signal(self._width, reset_less=True)
-        swap = Signal(core_swap_layout(self._width), reset_less=True)
+        keep = Signal(reset_less=True, name="swap_keep")
+        swap = Signal(self._width, reset_less=True)
         m.d.sync += [
-            _take(load, self.load.payload, free["load"]),
-            _take(swap, self.swap.payload, free["swap"]),
+            _take(load, self.load.payload, spread(free["load"])),
+            _take(keep, self.swap.payload.keep, free["swap"][0]),
+            _take(swap, self.swap.payload.value, spread(free["swap"])),
         ]
 
         # The context, as in `DeltaCore`, with its controls from one cycle before.
-        loads, swaps = token["load"][-2], token["swap"][-2]
-        clear = Signal()
-        replace = Signal()
+        loads = _copies(m, arrives["load"], parts, "loads")
+        swaps = _copies(m, arrives["swap"], parts, "swaps")
+        clear = Signal(parts, reset_less=True)
+        replace = Signal(parts, reset_less=True)
         value = Signal(self._width, reset_less=True)
-        state = Signal(self._width)
-        accumulator = Signal(self._width)
-        m.d.comb += back["load"].eq(loads)
+        state = Signal(self._width, reset_less=True)
+        accumulator = Signal(self._width, reset_less=True)
+        m.d.comb += back["load"].eq(arrived["load"])
         m.d.sync += [
-            clear.eq(loads | swaps),
-            replace.eq(loads | (swaps & ~swap.keep)),
-            value.eq(Mux(loads, load, swap.value)),
-            state.eq(Mux(replace, value, state) ^ delta),
-            accumulator.eq(Mux(clear, 0, accumulator) ^ delta),
+            clear.eq(loads | swaps | ~settled),
+            replace.eq(loads | (swaps & ~keep.replicate(parts)) | ~settled),
+            value.eq((swap ^ ((swap ^ load) & spread(loads))) & spread(settled)),
+            state.eq(state ^ ((state ^ value) & spread(replace)) ^ delta),
+            accumulator.eq((accumulator & ~spread(clear)) ^ delta),
         ]
 
         for name, response in [("read", self.read_response), ("swap", self.swap_response)]:
@@ -228,16 +261,13 @@ class DeltaBanks(wiring.Component):
             slot = Signal(response.payload.shape(), reset_less=True, name=f"{name}_slot")
             taken = valid & response.ready
             m.d.comb += [response.valid.eq(valid), response.payload.eq(slot)]
-            # The token's last bit once more, so that each drives one word of the slot and nothing
-            # else. It has no reset, or synthesis would make one of the two; what it does to the
-            # slot in the cycle after a reset is seen by nobody.
-            again = Signal(reset_less=True, name=f"{name}_token_again")
             m.d.sync += [
-                full.eq(token[name][-2] | (full & ~taken)),
+                full.eq(arrived[name] | (full & ~taken)),
                 valid.eq(full & ~taken),
                 back[name].eq(taken),
-                again.eq(token[name][-2]),
-                _take(slot.state, state, token[name][-1]),
-                _take(slot.accumulator, accumulator, again),
             ]
+            # What the copies do to the slot in the cycle after a reset is seen by nobody.
+            for field, source in [("state", state), ("accumulator", accumulator)]:
+                takes = _copies(m, arrived[name], parts, f"{name}_{field}_takes")
+                m.d.sync += _take(slot[field], source, spread(takes))
         return m

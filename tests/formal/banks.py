@@ -32,9 +32,9 @@ _PROPERTIES: tuple[tuple[str, type[Spec], Mutation], ...] = (
         "each response equals the one-word model's of the covered deltas, in exact time",
         OneWordBanks,
         Mutation(
-            "has loads and swaps act before the deltas of their own cycle",
-            'loads, swaps = token["load"][-2], token["swap"][-2]',
-            'loads, swaps = token["load"][-3], token["swap"][-3]',
+            "has loads and swaps clear the first delta of the new epoch too",
+            "(accumulator & ~spread(clear)) ^ delta",
+            "(accumulator ^ delta) & ~spread(clear)",
         ),
     ),
     (
@@ -42,7 +42,7 @@ _PROPERTIES: tuple[tuple[str, type[Spec], Mutation], ...] = (
         OneWordBanks,
         Mutation(
             "takes the value while the token arrives",
-            '_take(load, self.load.payload, free["load"])',
+            '_take(load, self.load.payload, spread(free["load"]))',
             "load.eq(self.load.payload)",
         ),
     ),
@@ -51,9 +51,14 @@ _PROPERTIES: tuple[tuple[str, type[Spec], Mutation], ...] = (
         OneWordBanks,
         Mutation(
             "counts deltas from before a reset",
-            "merge.o & fresh[-1].replicate(self._width)",
-            "merge.o",
+            "clear.eq(loads | swaps | ~settled)",
+            "clear.eq(loads | swaps)",
         ),
+    ),
+    (
+        "a reset drops tokens on their way",
+        OneWordBanks,
+        Mutation("lets a token from before a reset arrive", "token[-1] & fresh[-1]", "token[-1]"),
     ),
     (
         "a response holds until it is taken",

@@ -21,6 +21,10 @@ from .spec import Spec, free_inputs
 __all__ = ["GroupContract", "MergedWord", "OneWordBanks", "OneWordContext", "ResponsesHold"]
 
 _PORTS = ("read", "swap")
+_REQUESTS = ("load", *_PORTS)
+_FIELDS = ("state", "accumulator")
+#: Bits of the context with one copy of each control.
+_PART = 16
 
 
 def _delayed(m: Module, value: Any, cycles: int, name: str, *, reset: bool = False) -> list[Any]:
@@ -97,10 +101,13 @@ class _BanksSpec(Spec):
         registers: Mapping[str, int] | None = None,
     ) -> None:
         self.width = width
+        self.parts = -(-width // _PART)
         design = component(width, banks, topology=topology)
         shapes: dict[str, Any] = {"state": width, "accumulator": width, **(registers or {})}
         shapes["fresh"] = design.latency - 3
-        shapes |= {f"{port}_token": design.latency - 1 for port in ("load", *_PORTS)}
+        for port in _REQUESTS:
+            shapes |= {f"{port}_token": design.latency - 3, f"{port}_arrived": 1}
+            shapes[f"{port}_free"] = self.parts
         shapes |= {f"{port}_{name}": 1 for port in _PORTS for name in ("full", "back")}
         super().__init__({"p": design}, {"p": shapes})
 
@@ -111,18 +118,24 @@ class _BanksSpec(Spec):
         """
         banks = self.designs["p"]
         after_reset = ~self.register("p", "fresh")[0]
-        for port in ("load", *_PORTS):
-            token = self.register("p", f"{port}_token")
-            places = [after_reset, getattr(banks, port).ready, *token[:-1]]
+        for port in _REQUESTS:
+            ready = getattr(banks, port).ready
+            self.lemma(m, self.register("p", f"{port}_free") == self.in_all_parts(ready))
+            arrived = self.register("p", f"{port}_arrived")
+            places = [after_reset, ready, *self.on_its_way(port), arrived]
             if port in _PORTS:
-                full, waits = self.register("p", f"{port}_full"), self._waits(port)
+                full = self.register("p", f"{port}_full")
                 places += [full, self.register("p", f"{port}_back")]
-                self.lemma(m, full == (token[-1] | waits))
-                self.lemma(m, ~(token[-1] & waits))
+                self.lemma(m, full | ~getattr(banks, f"{port}_response").valid)
             self.lemma(m, sum(places) == 1)
 
-    def _waits(self, port: str) -> Any:
-        return getattr(self.designs["p"], f"{port}_response").valid
+    def on_its_way(self, port: str) -> Any:
+        """Return where a token of ``port`` is that is not from before a reset."""
+        return self.register("p", f"{port}_token") & self.register("p", "fresh")
+
+    def in_all_parts(self, bit: Any) -> Any:
+        """Return ``bit`` once for each part of the context."""
+        return Cat(bit for _ in range(self.parts))
 
 
 class OneWordBanks(_BanksSpec):
@@ -165,8 +178,11 @@ class OneWordBanks(_BanksSpec):
         self._step(m, views[-1], covered, reference, accumulator)
         self.one_token_a_port(m)
         self.couple(m, age, views, covered)
-        self.lemma(m, self.register("p", "state") == reference ^ accumulator)
-        self.lemma(m, self.register("p", "accumulator") == accumulator)
+        # Until there may be a token, nothing is in the model, and anything in the context.
+        mature = age == self.matures
+        self.lemma(m, mature | ((reference == 0) & (accumulator == 0)))
+        self.lemma(m, ~mature | (self.register("p", "state") == reference ^ accumulator))
+        self.lemma(m, ~mature | (self.register("p", "accumulator") == accumulator))
 
         loads = [view.load for view in views[1:lag]]
         self.claim(m, banks.load.ready == ((age > 0) & ~reduce(or_, loads)))
@@ -192,9 +208,9 @@ class OneWordBanks(_BanksSpec):
 
     @property
     def matures(self) -> int:
-        """After how many cycles without a reset every group counts."""
-        groups: int = self.designs["p"].groups
-        return groups
+        """After how many cycles without a reset the context has the first deltas that count."""
+        latency: int = self.designs["p"].latency
+        return latency - 1
 
     def covered(self, m: Module, age: Any, lag: int) -> Any:
         """Return what the groups accepted at their skews, ``lag`` - 1 cycles after group 0 did."""
@@ -263,13 +279,12 @@ class OneWordContext(OneWordBanks):
             return design
 
         self.merge_latency = latency
-        more = {"clear": 1, "replace": 1, "value": width, "delta": width, "load": width}
-        super().__init__(with_any_merge, width, 1, "chain", {**more, "swap": width + 1})
-
-    @property
-    def matures(self) -> int:
-        """After how many cycles without a reset the merged words count."""
-        return self.merge_latency
+        words = ("value", "delta", "load", "swap")
+        copies = ["settled", "loads", "swaps", "clear", "replace"]
+        copies += [f"{port}_{field}_takes" for port in _PORTS for field in _FIELDS]
+        parts = -(-width // _PART)
+        more = dict.fromkeys(words, width) | dict.fromkeys(copies, parts) | {"swap_keep": 1}
+        super().__init__(with_any_merge, width, 1, "chain", more)
 
     def covered(self, m: Module, age: Any, lag: int) -> Any:
         """Return the merged word of the cycle before, if it counts."""
@@ -280,21 +295,42 @@ class OneWordContext(OneWordBanks):
 
     def couple(self, m: Module, age: Any, views: Any, covered: Any) -> None:
         """State that each token is where the model's is, and each payload what came with it."""
-        last = views[-1]
-        fresh = self.register("p", "fresh")
-        self.lemma(m, fresh == Cat(age > n for n in range(self.merge_latency)))
-        for port in ("load", *_PORTS):
-            token = self.register("p", f"{port}_token")
-            self.lemma(m, token == Cat(getattr(view, port) for view in views[1:]))
-        for view in views[1:]:
+        latency, last = self.merge_latency, views[-1]
+        self.lemma(m, self.register("p", "fresh") == Cat(age > n for n in range(latency)))
+        for number, view in enumerate(views[1:], 1):
+            any_token = view.load | view.read | view.swap
+            self.lemma(m, ~any_token | (age >= min(number + 1, self.matures)))
             self.lemma(m, ~view.load | (self.register("p", "load") == view.value))
-            self.lemma(m, ~view.swap | (self.register("p", "swap") == view.swap_to))
+            self.lemma(m, ~view.swap | (self.register("p", "swap_keep") == view.swap_to[0]))
+            self.lemma(m, ~view.swap | (self.register("p", "swap") == view.swap_to[1:]))
+        for port in _REQUESTS:
+            way = [getattr(view, port) for view in views[1 : latency + 1]]
+            self.lemma(m, self.on_its_way(port) == Cat(way))
+            self.lemma(m, self.register("p", f"{port}_arrived") == getattr(views[-2], port))
+        for port in _PORTS:
+            due, waits = getattr(last, port), getattr(self.designs["p"], f"{port}_response").valid
+            self.lemma(m, self.register("p", f"{port}_full") == (due | waits))
+            self.lemma(m, ~(due & waits))
+
+        # A control without a reset is what it should be one cycle after what it is made of.
+        def copied(name: str, after: int, bit: Any) -> None:
+            self.lemma(m, (age < after) | (self.register("p", name) == self.in_all_parts(bit)))
+
+        copied("settled", 1, age > latency)
+        copied("loads", 1, views[-2].load)
+        copied("swaps", 1, views[-2].swap)
+        for port in _PORTS:
+            for field in _FIELDS:
+                copied(f"{port}_{field}_takes", 1, getattr(last, port))
+        held = age < self.matures
         replaces = last.load | (last.swap & ~last.swap_to[0])
-        value = Mux(last.load, last.value, last.swap_to[1:])
-        self.lemma(m, self.register("p", "clear") == (last.load | last.swap))
-        self.lemma(m, self.register("p", "replace") == replaces)
-        self.lemma(m, ~replaces | (self.register("p", "value") == value))
-        self.lemma(m, self.register("p", "delta") == covered)
+        copied("clear", 2, held | last.load | last.swap)
+        copied("replace", 2, held | replaces)
+        value = Mux(held, 0, Mux(last.load, last.value, last.swap_to[1:]))
+        exact = self.register("p", "value") == value
+        self.lemma(m, (age < 2) | ~(held | replaces) | exact)
+        self.lemma(m, (age > latency) | (covered == 0))
+        self.lemma(m, (age <= latency) | (self.register("p", "delta") == covered))
 
 
 class ResponsesHold(_BanksSpec):
