@@ -23,10 +23,10 @@ def test_no_copy_of_a_control_is_merged(family: str, register: str, tmp_path: Pa
     )
     # The lane and its group, the context with three payloads, and two slots of two words.
     words = 2 + 6 + 4
-    # Three tokens and the bit that goes with a word: two on their way. Three that arrived; two
-    # each of `full`, `valid` and `back`; one ready, and what the swap keeps.
-    single = 4 * 2 + 3 + 3 * 2 + 1 + 1
-    # Of 4 parts: two that are ready, `settled`, tokens and what they do to state and accumulator
-    # in one cycle and in the next, and two takes for each slot.
-    copies = 4 * (2 + 1 + 2 + 2 + 4)
+    # Three tokens, each two cycles on its way, and as it arrives; two bits of the count, and that
+    # it has begun; two each of `full`, `valid` and `back`; one ready, and what the swap keeps.
+    single = 3 * 3 + 2 + 1 + 3 * 2 + 1 + 1
+    # Of 4 parts: two that are ready, `settled`, three that act, `clear` and `replace`, and two
+    # takes for each slot.
+    copies = 4 * (2 + 1 + 3 + 2 + 4)
     assert registers == 64 * words + single + copies

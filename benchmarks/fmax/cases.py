@@ -41,7 +41,7 @@ _TARGETS = {
 }
 
 #: As many lanes as there may be: how many, where, and their accumulates in 10^9 a second.
-_MOST_LANES, _MOST_DEVICE, _MOST_RATE = 1024, "85f-6", 140.0
+_MOST_LANES, _MOST_DEVICE, _MOST_RATE = 640, "85f-6", 140.0
 
 #: Widths, contexts and lanes of the growth, by kind and device.
 _WIDTHS = {
@@ -55,7 +55,7 @@ _WIDTHS = {
 }
 _DEPTHS = {"hx8k": (16, 64, 256), "85f-6": (16, 64, 256, 1024, 4096, 16384)}
 _LANE_NUMBERS = {
-    "chain": (1, 4, 16, 64, 256, 576),
+    "chain": (1, 4, 16, 64, 256, 576, 1024),
     "tree": (1, 4, 16, 64, 256, 576),
 }
 

@@ -26,13 +26,13 @@ def _take(register, value, take):
     return register.eq(register ^ ((register ^ value) & take.replicate(len(register))))
 
 
-def _copies(m, pulse, number, name):
-    """Return ``number`` registers that follow ``pulse``, which is not high twice in a row.
+def _copies(m, pulses, name):
+    """Return registers that follow ``pulses``, of which none is high twice in a row.
 
-    Each depends on itself, so that synthesis does not make one of them.
+    Each depends on itself, so that synthesis does not make one of those that are equal.
     """
-    copies = Signal(number, reset_less=True, name=name)
-    m.d.sync += copies.eq(pulse.replicate(number) & ~copies)
+    copies = Signal(len(pulses), reset_less=True, name=name)
+    m.d.sync += copies.eq(pulses & ~copies)
     return copies
 
 
@@ -187,12 +187,15 @@ class DeltaBanks(wiring.Component):
             wiring.connect(m, wiring.flipped(outer), inner)
 
         # Neither merged words nor tokens on their way nor the context have a reset: that would be
-        # one net all over the device. Bit n of `fresh` is low while something that was accepted
-        # n + 1 cycles ago may be from before the end of a reset.
+        # one net all over the device. A count of cycles since the reset tells instead whether what
+        # comes out of the merge is from after it. The count ends when its last bit is set.
         latency = merge.latency
-        fresh = Signal(latency)
+        size = (latency - 1).bit_length()
+        since = Signal(size + 1, init=2**size - latency)
+        fresh = since[-1]
+        begun = Signal()
         delta = Signal(self._width, reset_less=True)
-        m.d.sync += [fresh.eq(Cat(1, fresh)), delta.eq(merge.o)]
+        m.d.sync += [since.eq(since + ~fresh), begun.eq(1), delta.eq(merge.o)]
 
         # The bits of the context are in parts. Each has controls of its own, as a net from one
         # register to all bits would be longer than anything in the merge.
@@ -205,9 +208,7 @@ class DeltaBanks(wiring.Component):
         # one from before the end of the reset. It is `fresh` one cycle later, which it tells from
         # itself: equal registers would be made one again. So it is with all copies below.
         settled = Signal(parts, reset_less=True)
-        m.d.sync += settled.eq(
-            fresh[-1].replicate(parts) & (settled | Cat(1, fresh)[-2].replicate(parts))
-        )
+        m.d.sync += settled.eq(fresh.replicate(parts) & (settled | begun.replicate(parts)))
 
         # A token arrives one cycle before the context has all that the token covers and nothing
         # else. There is no more than one token of a kind, so that its payload can wait where it
@@ -219,11 +220,11 @@ class DeltaBanks(wiring.Component):
             free[name] = Signal(parts, name=f"{name}_free")
             back[name] = Signal(name=f"{name}_back")
             token = Signal(latency, reset_less=True, name=f"{name}_token")
-            arrives[name] = token[-1] & fresh[-1]
+            arrives[name] = token[-1] & fresh
             arrived[name] = Signal(name=f"{name}_arrived")
             request = getattr(self, name)
             m.d.comb += request.ready.eq(free[name][0])
-            again = (back[name] | ~fresh[0]).replicate(parts)
+            again = (back[name] | ~begun).replicate(parts)
             m.d.sync += [
                 free[name].eq((free[name] & ~request.valid.replicate(parts)) | again),
                 token.eq(Cat(request.valid & free[name][0], token)),
@@ -239,8 +240,11 @@ class DeltaBanks(wiring.Component):
         ]
 
         # The context, as in `DeltaCore`, with its controls from one cycle before.
-        loads = _copies(m, arrives["load"], parts, "loads")
-        swaps = _copies(m, arrives["swap"], parts, "swaps")
+        acts = {
+            name: _copies(m, pulse.replicate(parts), f"{name}_acts")
+            for name, pulse in arrives.items()
+        }
+        loads, swaps = acts["load"], acts["swap"]
         clear = Signal(parts, reset_less=True)
         replace = Signal(parts, reset_less=True)
         value = Signal(self._width, reset_less=True)
@@ -266,8 +270,8 @@ class DeltaBanks(wiring.Component):
                 valid.eq(full & ~taken),
                 back[name].eq(taken),
             ]
-            # What the copies do to the slot in the cycle after a reset is seen by nobody.
+            # What the copies do to the slot in the first cycles after a reset is seen by nobody.
             for field, source in [("state", state), ("accumulator", accumulator)]:
-                takes = _copies(m, arrived[name], parts, f"{name}_{field}_takes")
+                takes = _copies(m, acts[name], f"{name}_{field}_takes")
                 m.d.sync += _take(slot[field], source, spread(takes))
         return m

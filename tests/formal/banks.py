@@ -58,7 +58,7 @@ _PROPERTIES: tuple[tuple[str, type[Spec], Mutation], ...] = (
     (
         "a reset drops tokens on their way",
         OneWordBanks,
-        Mutation("lets a token from before a reset arrive", "token[-1] & fresh[-1]", "token[-1]"),
+        Mutation("lets a token from before a reset arrive", "token[-1] & fresh", "token[-1]"),
     ),
     (
         "a response holds until it is taken",
@@ -85,7 +85,10 @@ _TREE = Mutation(
 #: Sizes, as width and banks, and those of them that pytest proves too.
 _SMALL = ((1, 1), (1, 13), (8, 1), (8, 3), (8, 4), (8, 5), (8, 9), (8, 13))
 _QUICK = ((8, 5),)
-_CLOSED = Mutation("opens no port after a reset", " | ~fresh[0])", ")")
+_ONE_PART = Mutation(
+    "clears the first part alone", "clear.eq(loads | swaps |", "clear.eq((loads | swaps)[0] |"
+)
+_CLOSED = Mutation("opens no port after a reset", " | ~begun)", ")")
 _LATER = "group g of a chain is g cycles later than group 0"
 _SKEW = Mutation("tells the skew of a tree", "return group\n", "return 0\n")
 
@@ -160,9 +163,10 @@ PROOFS = (
         )
         for banks in sizes
     ),
-    # Of the shortest way there is, of the most lanes in a tree, and of the most in a chain, where
-    # only a fault that shows before the first response is looked for.
+    # Of the shortest way there is, also with two parts; of the most lanes in a tree, and of the
+    # most in a chain, where only a fault that shows before the first response is looked for.
     _context(8, 2),
+    _context(17, 2, _ONE_PART),
     _context(8, 6, thorough=True),
     _context(1, 172, _CLOSED, thorough=True),
     _proof(_LATER, MergeChain, MergedWord, _SKEW, width=8, banks=33),

@@ -104,9 +104,11 @@ class _BanksSpec(Spec):
         self.parts = -(-width // _PART)
         design = component(width, banks, topology=topology)
         shapes: dict[str, Any] = {"state": width, "accumulator": width, **(registers or {})}
-        shapes["fresh"] = design.latency - 3
+        #: From a delta to the merged word that has it.
+        self.way = design.latency - 3
+        shapes |= {"begun": 1, "since": self._since_bits}
         for port in _REQUESTS:
-            shapes |= {f"{port}_token": design.latency - 3, f"{port}_arrived": 1}
+            shapes |= {f"{port}_token": self.way, f"{port}_arrived": 1}
             shapes[f"{port}_free"] = self.parts
         shapes |= {f"{port}_{name}": 1 for port in _PORTS for name in ("full", "back")}
         super().__init__({"p": design}, {"p": shapes})
@@ -117,7 +119,9 @@ class _BanksSpec(Spec):
         In the first cycle after a reset it has none of them.
         """
         banks = self.designs["p"]
-        after_reset = ~self.register("p", "fresh")[0]
+        after_reset = ~self.register("p", "begun")
+        self.lemma(m, self.since <= self.way)
+        self.lemma(m, self.register("p", "begun") == (self.since > 0))
         for port in _REQUESTS:
             ready = getattr(banks, port).ready
             self.lemma(m, self.register("p", f"{port}_free") == self.in_all_parts(ready))
@@ -131,7 +135,17 @@ class _BanksSpec(Spec):
 
     def on_its_way(self, port: str) -> Any:
         """Return where a token of ``port`` is that is not from before a reset."""
-        return self.register("p", f"{port}_token") & self.register("p", "fresh")
+        return self.register("p", f"{port}_token") & Cat(self.since > n for n in range(self.way))
+
+    @property
+    def since(self) -> Any:
+        """Cycles since the reset, as far as the design counts them."""
+        count = self.register("p", "since")
+        return (count - (2 ** (self._since_bits - 1) - self.way))[: self._since_bits]
+
+    @property
+    def _since_bits(self) -> int:
+        return (self.way - 1).bit_length() + 1
 
     def in_all_parts(self, bit: Any) -> Any:
         """Return ``bit`` once for each part of the context."""
@@ -157,6 +171,7 @@ class OneWordBanks(_BanksSpec):
         age = Signal(range(self.matures + 1))
         m.d.sync += age.eq(Mux(age == self.matures, age, age + 1))
         self.lemma(m, age <= self.matures)
+        self.lemma(m, self.since == Mux(age < self.way, age, self.way))
         covered = self.covered(m, age, lag)
 
         request = Signal(
@@ -278,9 +293,8 @@ class OneWordContext(OneWordBanks):
             design._merge = _AnyMerge(design._merge, width, latency)
             return design
 
-        self.merge_latency = latency
         words = ("value", "delta", "load", "swap")
-        copies = ["settled", "loads", "swaps", "clear", "replace"]
+        copies = ["settled", "clear", "replace", *(f"{port}_acts" for port in _REQUESTS)]
         copies += [f"{port}_{field}_takes" for port in _PORTS for field in _FIELDS]
         parts = -(-width // _PART)
         more = dict.fromkeys(words, width) | dict.fromkeys(copies, parts) | {"swap_keep": 1}
@@ -290,13 +304,12 @@ class OneWordContext(OneWordBanks):
         """Return the merged word of the cycle before, if it counts."""
         counted = Signal(self.width)
         word = self.designs["p"]._merge.o
-        m.d.sync += counted.eq(Mux(age >= self.merge_latency, word, 0))
+        m.d.sync += counted.eq(Mux(age >= self.way, word, 0))
         return counted
 
     def couple(self, m: Module, age: Any, views: Any, covered: Any) -> None:
         """State that each token is where the model's is, and each payload what came with it."""
-        latency, last = self.merge_latency, views[-1]
-        self.lemma(m, self.register("p", "fresh") == Cat(age > n for n in range(latency)))
+        last = views[-1]
         for number, view in enumerate(views[1:], 1):
             any_token = view.load | view.read | view.swap
             self.lemma(m, ~any_token | (age >= min(number + 1, self.matures)))
@@ -304,7 +317,7 @@ class OneWordContext(OneWordBanks):
             self.lemma(m, ~view.swap | (self.register("p", "swap_keep") == view.swap_to[0]))
             self.lemma(m, ~view.swap | (self.register("p", "swap") == view.swap_to[1:]))
         for port in _REQUESTS:
-            way = [getattr(view, port) for view in views[1 : latency + 1]]
+            way = [getattr(view, port) for view in views[1 : self.way + 1]]
             self.lemma(m, self.on_its_way(port) == Cat(way))
             self.lemma(m, self.register("p", f"{port}_arrived") == getattr(views[-2], port))
         for port in _PORTS:
@@ -316,12 +329,12 @@ class OneWordContext(OneWordBanks):
         def copied(name: str, after: int, bit: Any) -> None:
             self.lemma(m, (age < after) | (self.register("p", name) == self.in_all_parts(bit)))
 
-        copied("settled", 1, age > latency)
-        copied("loads", 1, views[-2].load)
-        copied("swaps", 1, views[-2].swap)
+        copied("settled", 1, age > self.way)
+        for port in _REQUESTS:
+            copied(f"{port}_acts", 1, getattr(views[-2], port))
         for port in _PORTS:
             for field in _FIELDS:
-                copied(f"{port}_{field}_takes", 1, getattr(last, port))
+                copied(f"{port}_{field}_takes", 2, getattr(last, port))
         held = age < self.matures
         replaces = last.load | (last.swap & ~last.swap_to[0])
         copied("clear", 2, held | last.load | last.swap)
@@ -329,8 +342,8 @@ class OneWordContext(OneWordBanks):
         value = Mux(held, 0, Mux(last.load, last.value, last.swap_to[1:]))
         exact = self.register("p", "value") == value
         self.lemma(m, (age < 2) | ~(held | replaces) | exact)
-        self.lemma(m, (age > latency) | (covered == 0))
-        self.lemma(m, (age <= latency) | (self.register("p", "delta") == covered))
+        self.lemma(m, (age > self.way) | (covered == 0))
+        self.lemma(m, (age <= self.way) | (self.register("p", "delta") == covered))
 
 
 class ResponsesHold(_BanksSpec):
