@@ -106,12 +106,23 @@ class _BanksSpec(Spec):
         shapes: dict[str, Any] = {"state": width, "accumulator": width, **(registers or {})}
         #: From a delta to the merged word that has it.
         self.way = design.latency - 3
-        shapes |= {"begun": 1, "since": self._since_bits}
+        shapes |= {"begun": 1, "since": (self.way - 1).bit_length() + 1}
         for port in _REQUESTS:
             shapes |= {f"{port}_token": self.way, f"{port}_arrived": 1}
             shapes[f"{port}_free"] = self.parts
         shapes |= {f"{port}_{name}": 1 for port in _PORTS for name in ("full", "back")}
         super().__init__({"p": design}, {"p": shapes})
+        #: Bit n is set if none of the n + 1 cycles before this one had a reset.
+        self.past = Signal(self.matures)
+
+    @property
+    def matures(self) -> int:
+        """After how many cycles without a reset the context has the first deltas that count."""
+        return self.way + 2
+
+    def after(self, cycles: int) -> Any:
+        """Return whether there was no reset for so many cycles."""
+        return self.past[cycles - 1]
 
     def one_token_a_port(self, m: Module) -> None:
         """State the lemma that a port is free, or has one token, or one response.
@@ -119,9 +130,11 @@ class _BanksSpec(Spec):
         In the first cycle after a reset it has none of them.
         """
         banks = self.designs["p"]
-        after_reset = ~self.register("p", "begun")
-        self.lemma(m, self.since <= self.way)
-        self.lemma(m, self.register("p", "begun") == (self.since > 0))
+        m.d.sync += self.past.eq(Cat(1, self.past))
+        self.lemma(m, (self.past[1:] & ~self.past[:-1]) == 0)
+        self.lemma(m, self.register("p", "begun") == self.after(1))
+        self._counts(m, self.register("p", "since"))
+        after_reset = ~self.after(1)
         for port in _REQUESTS:
             ready = getattr(banks, port).ready
             self.lemma(m, self.register("p", f"{port}_free") == self.in_all_parts(ready))
@@ -135,17 +148,17 @@ class _BanksSpec(Spec):
 
     def on_its_way(self, port: str) -> Any:
         """Return where a token of ``port`` is that is not from before a reset."""
-        return self.register("p", f"{port}_token") & Cat(self.since > n for n in range(self.way))
+        return self.register("p", f"{port}_token") & self.past[: self.way]
 
-    @property
-    def since(self) -> Any:
-        """Cycles since the reset, as far as the design counts them."""
-        count = self.register("p", "since")
-        return (count - (2 ** (self._since_bits - 1) - self.way))[: self._since_bits]
-
-    @property
-    def _since_bits(self) -> int:
-        return (self.way - 1).bit_length() + 1
+    def _counts(self, m: Module, since: Any) -> None:
+        """State that the count ends, with its last bit, after as many cycles as it has to."""
+        end = 2 ** (len(since) - 1)
+        first = end - self.way
+        self.lemma(m, (since >= first) & (since <= end))
+        for number in range(self.way + 1):
+            reached = self.after(number) if number else 1
+            beyond = self.past[number] if number < self.way else 0
+            self.lemma(m, (since != first + number) | (reached & ~beyond))
 
     def in_all_parts(self, bit: Any) -> Any:
         """Return ``bit`` once for each part of the context."""
@@ -167,12 +180,7 @@ class OneWordBanks(_BanksSpec):
             self.claim(m, lane.ready)
         lag = banks.latency - 1
 
-        # Cycles since the reset, as far as they matter.
-        age = Signal(range(self.matures + 1))
-        m.d.sync += age.eq(Mux(age == self.matures, age, age + 1))
-        self.lemma(m, age <= self.matures)
-        self.lemma(m, self.since == Mux(age < self.way, age, self.way))
-        covered = self.covered(m, age, lag)
+        covered = self.covered(m, lag)
 
         request = Signal(
             data.StructLayout(
@@ -192,15 +200,15 @@ class OneWordBanks(_BanksSpec):
         reference, accumulator = Signal(self.width), Signal(self.width)
         self._step(m, views[-1], covered, reference, accumulator)
         self.one_token_a_port(m)
-        self.couple(m, age, views, covered)
+        self.couple(m, views, covered)
         # Until there may be a token, nothing is in the model, and anything in the context.
-        mature = age == self.matures
+        mature = self.after(self.matures)
         self.lemma(m, mature | ((reference == 0) & (accumulator == 0)))
         self.lemma(m, ~mature | (self.register("p", "state") == reference ^ accumulator))
         self.lemma(m, ~mature | (self.register("p", "accumulator") == accumulator))
 
         loads = [view.load for view in views[1:lag]]
-        self.claim(m, banks.load.ready == ((age > 0) & ~reduce(or_, loads)))
+        self.claim(m, banks.load.ready == (self.after(1) & ~reduce(or_, loads)))
         for port in _PORTS:
             response = getattr(banks, f"{port}_response")
             taken = response.valid & response.ready
@@ -213,7 +221,7 @@ class OneWordBanks(_BanksSpec):
                 busy.eq(getattr(request, port) | (busy & ~was_taken)),
             ]
             self.claim(m, response.valid == waits)
-            self.claim(m, getattr(banks, port).ready == ((age > 0) & ~busy))
+            self.claim(m, getattr(banks, port).ready == (self.after(1) & ~busy))
             self.lemma(m, self.register("p", f"{port}_back") == was_taken)
             for field, value in (("state", reference ^ accumulator), ("accumulator", accumulator)):
                 expected = Signal(self.width, name=f"{port}_{field}")
@@ -221,13 +229,7 @@ class OneWordBanks(_BanksSpec):
                     m.d.sync += expected.eq(value)
                 self.claim(m, ~response.valid | (response.payload[field] == expected))
 
-    @property
-    def matures(self) -> int:
-        """After how many cycles without a reset the context has the first deltas that count."""
-        latency: int = self.designs["p"].latency
-        return latency - 1
-
-    def covered(self, m: Module, age: Any, lag: int) -> Any:
+    def covered(self, m: Module, lag: int) -> Any:
         """Return what the groups accepted at their skews, ``lag`` - 1 cycles after group 0 did."""
         banks = self.designs["p"]
         parts = []
@@ -235,11 +237,11 @@ class OneWordBanks(_BanksSpec):
         for number, group in enumerate(groups):
             skew = banks.skew(number)
             counted = Signal(self.width, name=f"counted{number}")
-            m.d.comb += counted.eq(Mux(age >= skew, group, 0))
+            m.d.comb += counted.eq(Mux(self.after(skew), group, 0) if skew else group)
             parts.append(_delayed(m, counted, lag - 1 - skew, f"group{number}", reset=True)[-1])
         return reduce(xor, parts)
 
-    def couple(self, m: Module, age: Any, views: Any, covered: Any) -> None:
+    def couple(self, m: Module, views: Any, covered: Any) -> None:
         """State what the registers on the way hold, where the induction is less deep than that."""
 
     def _step(self, m: Module, token: Any, covered: Any, reference: Any, accumulator: Any) -> None:
@@ -300,19 +302,19 @@ class OneWordContext(OneWordBanks):
         more = dict.fromkeys(words, width) | dict.fromkeys(copies, parts) | {"swap_keep": 1}
         super().__init__(with_any_merge, width, 1, "chain", more)
 
-    def covered(self, m: Module, age: Any, lag: int) -> Any:
+    def covered(self, m: Module, lag: int) -> Any:
         """Return the merged word of the cycle before, if it counts."""
         counted = Signal(self.width)
         word = self.designs["p"]._merge.o
-        m.d.sync += counted.eq(Mux(age >= self.way, word, 0))
+        m.d.sync += counted.eq(Mux(self.after(self.way), word, 0))
         return counted
 
-    def couple(self, m: Module, age: Any, views: Any, covered: Any) -> None:
+    def couple(self, m: Module, views: Any, covered: Any) -> None:
         """State that each token is where the model's is, and each payload what came with it."""
         last = views[-1]
         for number, view in enumerate(views[1:], 1):
             any_token = view.load | view.read | view.swap
-            self.lemma(m, ~any_token | (age >= min(number + 1, self.matures)))
+            self.lemma(m, ~any_token | self.after(min(number + 1, self.matures)))
             self.lemma(m, ~view.load | (self.register("p", "load") == view.value))
             self.lemma(m, ~view.swap | (self.register("p", "swap_keep") == view.swap_to[0]))
             self.lemma(m, ~view.swap | (self.register("p", "swap") == view.swap_to[1:]))
@@ -327,23 +329,23 @@ class OneWordContext(OneWordBanks):
 
         # A control without a reset is what it should be one cycle after what it is made of.
         def copied(name: str, after: int, bit: Any) -> None:
-            self.lemma(m, (age < after) | (self.register("p", name) == self.in_all_parts(bit)))
+            self.lemma(m, ~self.after(after) | (self.register("p", name) == self.in_all_parts(bit)))
 
-        copied("settled", 1, age > self.way)
+        copied("settled", 1, self.after(self.way + 1))
         for port in _REQUESTS:
             copied(f"{port}_acts", 1, getattr(views[-2], port))
         for port in _PORTS:
             for field in _FIELDS:
                 copied(f"{port}_{field}_takes", 2, getattr(last, port))
-        held = age < self.matures
+        held = ~self.after(self.matures)
         replaces = last.load | (last.swap & ~last.swap_to[0])
         copied("clear", 2, held | last.load | last.swap)
         copied("replace", 2, held | replaces)
         value = Mux(held, 0, Mux(last.load, last.value, last.swap_to[1:]))
         exact = self.register("p", "value") == value
-        self.lemma(m, (age < 2) | ~(held | replaces) | exact)
-        self.lemma(m, (age > self.way) | (covered == 0))
-        self.lemma(m, (age <= self.way) | (self.register("p", "delta") == covered))
+        self.lemma(m, ~self.after(2) | ~(held | replaces) | exact)
+        self.lemma(m, self.after(self.way + 1) | (covered == 0))
+        self.lemma(m, ~self.after(self.way + 1) | (self.register("p", "delta") == covered))
 
 
 class ResponsesHold(_BanksSpec):
