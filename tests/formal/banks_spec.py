@@ -6,7 +6,7 @@ induction is as deep as the way is long, so all that is in them came in within i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import reduce
 from operator import or_, xor
 from typing import Any
@@ -92,25 +92,21 @@ class MergedWord(Spec):
 class _BanksSpec(Spec):
     """One `DeltaBanks` or a mutant of it, with the registers of its ports."""
 
-    def __init__(
-        self,
-        component: Any,
-        width: int,
-        banks: int,
-        topology: str,
-        registers: Mapping[str, int] | None = None,
-    ) -> None:
+    def __init__(self, component: Any, width: int, banks: int, topology: str) -> None:
         self.width = width
         self.parts = -(-width // _PART)
         design = component(width, banks, topology=topology)
-        shapes: dict[str, Any] = {"state": width, "accumulator": width, **(registers or {})}
         #: From a delta to the merged word that has it.
         self.way = design.latency - 3
-        shapes |= {"begun": 1, "since": (self.way - 1).bit_length() + 1}
-        for port in _REQUESTS:
-            shapes |= {f"{port}_token": self.way, f"{port}_arrived": 1}
-            shapes[f"{port}_free"] = self.parts
-        shapes |= {f"{port}_{name}": 1 for port in _PORTS for name in ("full", "back")}
+        words = ("state", "accumulator", "value", "delta", "load", "swap")
+        copies = ["settled", "clear", "replace"]
+        copies += [f"{port}_{name}" for port in _REQUESTS for name in ("free", "acts")]
+        copies += [f"{port}_{field}_takes" for port in _PORTS for field in _FIELDS]
+        bits = ["begun", "swap_keep", *(f"{port}_arrived" for port in _REQUESTS)]
+        bits += [f"{port}_{name}" for port in _PORTS for name in ("full", "back")]
+        shapes = dict.fromkeys(words, width) | dict.fromkeys(copies, self.parts)
+        shapes |= dict.fromkeys(bits, 1) | {f"{port}_token": self.way for port in _REQUESTS}
+        shapes["since"] = (self.way - 1).bit_length() + 1
         super().__init__({"p": design}, {"p": shapes})
         #: Bit n is set if none of the n + 1 cycles before this one had a reset.
         self.past = Signal(self.matures)
@@ -200,7 +196,7 @@ class OneWordBanks(_BanksSpec):
         reference, accumulator = Signal(self.width), Signal(self.width)
         self._step(m, views[-1], covered, reference, accumulator)
         self.one_token_a_port(m)
-        self.couple(m, views, covered)
+        self._couple(m, views, covered)
         # Until there may be a token, nothing is in the model, and anything in the context.
         mature = self.after(self.matures)
         self.lemma(m, mature | ((reference == 0) & (accumulator == 0)))
@@ -241,8 +237,43 @@ class OneWordBanks(_BanksSpec):
             parts.append(_delayed(m, counted, lag - 1 - skew, f"group{number}", reset=True)[-1])
         return reduce(xor, parts)
 
-    def couple(self, m: Module, views: Any, covered: Any) -> None:
-        """State what the registers on the way hold, where the induction is less deep than that."""
+    def _couple(self, m: Module, views: Any, covered: Any) -> None:
+        """State that each token is where the model's is, and each payload what came with it."""
+        last = views[-1]
+        for number, view in enumerate(views[1:], 1):
+            any_token = view.load | view.read | view.swap
+            self.lemma(m, ~any_token | self.after(min(number + 1, self.matures)))
+            self.lemma(m, ~view.load | (self.register("p", "load") == view.value))
+            self.lemma(m, ~view.swap | (self.register("p", "swap_keep") == view.swap_to[0]))
+            self.lemma(m, ~view.swap | (self.register("p", "swap") == view.swap_to[1:]))
+        for port in _REQUESTS:
+            way = [getattr(view, port) for view in views[1 : self.way + 1]]
+            self.lemma(m, self.on_its_way(port) == Cat(way))
+            self.lemma(m, self.register("p", f"{port}_arrived") == getattr(views[-2], port))
+        for port in _PORTS:
+            due, waits = getattr(last, port), getattr(self.designs["p"], f"{port}_response").valid
+            self.lemma(m, self.register("p", f"{port}_full") == (due | waits))
+            self.lemma(m, ~(due & waits))
+
+        # A control without a reset is what it should be one cycle after what it is made of.
+        def copied(name: str, after: int, bit: Any) -> None:
+            self.lemma(m, ~self.after(after) | (self.register("p", name) == self.in_all_parts(bit)))
+
+        copied("settled", 1, self.after(self.way + 1))
+        for port in _REQUESTS:
+            copied(f"{port}_acts", 1, getattr(views[-2], port))
+        for port in _PORTS:
+            for field in _FIELDS:
+                copied(f"{port}_{field}_takes", 2, getattr(last, port))
+        held = ~self.after(self.matures)
+        replaces = last.load | (last.swap & ~last.swap_to[0])
+        copied("clear", 2, held | last.load | last.swap)
+        copied("replace", 2, held | replaces)
+        value = Mux(held, 0, Mux(last.load, last.value, last.swap_to[1:]))
+        exact = self.register("p", "value") == value
+        self.lemma(m, ~self.after(2) | ~(held | replaces) | exact)
+        self.lemma(m, self.after(self.way + 1) | (covered == 0))
+        self.lemma(m, ~self.after(self.way + 1) | (self.register("p", "delta") == covered))
 
     def _step(self, m: Module, token: Any, covered: Any, reference: Any, accumulator: Any) -> None:
         """Let the tokens of a cycle act in their order, and then the next cycle's deltas."""
@@ -295,12 +326,7 @@ class OneWordContext(OneWordBanks):
             design._merge = _AnyMerge(design._merge, width, latency)
             return design
 
-        words = ("value", "delta", "load", "swap")
-        copies = ["settled", "clear", "replace", *(f"{port}_acts" for port in _REQUESTS)]
-        copies += [f"{port}_{field}_takes" for port in _PORTS for field in _FIELDS]
-        parts = -(-width // _PART)
-        more = dict.fromkeys(words, width) | dict.fromkeys(copies, parts) | {"swap_keep": 1}
-        super().__init__(with_any_merge, width, 1, "chain", more)
+        super().__init__(with_any_merge, width, 1, "chain")
 
     def covered(self, m: Module, lag: int) -> Any:
         """Return the merged word of the cycle before, if it counts."""
@@ -308,44 +334,6 @@ class OneWordContext(OneWordBanks):
         word = self.designs["p"]._merge.o
         m.d.sync += counted.eq(Mux(self.after(self.way), word, 0))
         return counted
-
-    def couple(self, m: Module, views: Any, covered: Any) -> None:
-        """State that each token is where the model's is, and each payload what came with it."""
-        last = views[-1]
-        for number, view in enumerate(views[1:], 1):
-            any_token = view.load | view.read | view.swap
-            self.lemma(m, ~any_token | self.after(min(number + 1, self.matures)))
-            self.lemma(m, ~view.load | (self.register("p", "load") == view.value))
-            self.lemma(m, ~view.swap | (self.register("p", "swap_keep") == view.swap_to[0]))
-            self.lemma(m, ~view.swap | (self.register("p", "swap") == view.swap_to[1:]))
-        for port in _REQUESTS:
-            way = [getattr(view, port) for view in views[1 : self.way + 1]]
-            self.lemma(m, self.on_its_way(port) == Cat(way))
-            self.lemma(m, self.register("p", f"{port}_arrived") == getattr(views[-2], port))
-        for port in _PORTS:
-            due, waits = getattr(last, port), getattr(self.designs["p"], f"{port}_response").valid
-            self.lemma(m, self.register("p", f"{port}_full") == (due | waits))
-            self.lemma(m, ~(due & waits))
-
-        # A control without a reset is what it should be one cycle after what it is made of.
-        def copied(name: str, after: int, bit: Any) -> None:
-            self.lemma(m, ~self.after(after) | (self.register("p", name) == self.in_all_parts(bit)))
-
-        copied("settled", 1, self.after(self.way + 1))
-        for port in _REQUESTS:
-            copied(f"{port}_acts", 1, getattr(views[-2], port))
-        for port in _PORTS:
-            for field in _FIELDS:
-                copied(f"{port}_{field}_takes", 2, getattr(last, port))
-        held = ~self.after(self.matures)
-        replaces = last.load | (last.swap & ~last.swap_to[0])
-        copied("clear", 2, held | last.load | last.swap)
-        copied("replace", 2, held | replaces)
-        value = Mux(held, 0, Mux(last.load, last.value, last.swap_to[1:]))
-        exact = self.register("p", "value") == value
-        self.lemma(m, ~self.after(2) | ~(held | replaces) | exact)
-        self.lemma(m, self.after(self.way + 1) | (covered == 0))
-        self.lemma(m, ~self.after(self.way + 1) | (self.register("p", "delta") == covered))
 
 
 class ResponsesHold(_BanksSpec):
