@@ -9,6 +9,7 @@ is claimed of the context holds whatever its words are. All of it at once is pro
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from atomik_hdl.banks import DeltaBanks
 from atomik_hdl.merge import LaneGroup, MergeChain, MergeTree
@@ -70,6 +71,9 @@ _PROPERTIES: tuple[tuple[str, type[Spec], Mutation], ...] = (
         ),
     ),
 )
+
+#: Bits of lanes up to which the solver has room for a mutant's way from power-up.
+_FROM_POWER_UP = 128
 
 _MERGED = "each merged word is the XOR of what each group accepted at its skew"
 _CHAIN = Mutation(
@@ -148,7 +152,10 @@ def _banks(
 ) -> Proof:
     claim, specification, fault = claimed
     size: dict[str, int | str] = {"width": width, "banks": banks, "topology": topology}
-    return _proof(claim, DeltaBanks, specification, fault, thorough=thorough, **size)
+    proof = _proof(claim, DeltaBanks, specification, fault, thorough=thorough, **size)
+    if width * banks <= _FROM_POWER_UP:
+        return proof
+    return replace(proof, mutant_depth=6, mutant_start="invariant")
 
 
 #: All proofs about `DeltaBanks`, `MergeChain`, `MergeTree` and `LaneGroup`.
