@@ -16,14 +16,15 @@ _PART = 16
 
 
 def _take(register, value, take):
-    """Return the statement that ``register`` becomes ``value`` if ``take`` is set, else stays.
+    """Return the statement that each bit of ``register`` whose bit of ``take`` is set becomes that
+    of ``value``, and the others stay.
 
     By gates which Yosys does not make clock enables of. An enable of so many registers is a global
     net on iCE40, which begins somewhere at the edge of the device, and the way there would set the
     clock.
     """
     register, value = Value.cast(register), Value.cast(value)
-    return register.eq(register ^ ((register ^ value) & take.replicate(len(register))))
+    return register.eq(register ^ ((register ^ value) & take))
 
 
 def _copies(m, pulses, name):
