@@ -52,10 +52,14 @@ def test_banks_keep_the_gates_of_all_lanes_though_lanes_share_registers(
     harness = Harness(DeltaBanks(width, lanes), lanes_per_word=6)
     cells = flow.synthesise(harness, family, print).cells
     # 6 pairs, 2 groups, delta, value, state, accumulator, load, swap, and what each of two slots of
-    # two words takes in: a gate and a register a bit each, and one more for a swap's keep.
+    # two words takes in: a gate and a register a bit each.
     words = 6 + 2 + 4 + 2 + 4
     assert width * words <= cells.luts < width * words + 40
-    # Beside them: 14 bits of tokens and 2 of them once more, 3 that tell what is from before a
-    # reset, 9 of the handshakes, 2 that clear and replace.
-    assert cells.registers == width * words + 1 + 14 + 2 + 3 + 9 + 2
+    # Beside them: three tokens, each three cycles on its way and as it arrives, 3 bits of the count
+    # since a reset and that it has begun, 6 of the handshakes, one ready, and what the swap keeps.
+    single = 3 * 4 + 3 + 1 + 6 + 1 + 1
+    # Of the one part of the context: two that are ready, `settled`, three that act, `clear` and
+    # `replace`, and two takes for each slot.
+    controls = 2 + 1 + 3 + 2 + 4
+    assert cells.registers == width * words + single + controls
     assert (cells.rams, cells.lut_rams) == (0, 0)

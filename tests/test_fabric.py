@@ -242,22 +242,32 @@ def test_the_simulation_and_the_watching_script_run_in_two_processes():
     assert all(not sum(counts[1:8]) + sum(counts[9:]) for counts in seen)
 
 
+#: The command line as a program that Ctrl-C reaches: who is started in the background ignores it,
+#: and so do the programs that it starts.
+COMMAND = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("atomik_fpga", run_name="__main__", alter_sys=True)
+"""
+
+
 @contextmanager
 def watching(url, address):
     """Run ``atomik ctx watch`` until the end of the block, and yield what it says."""
-    command = [sys.executable, "-m", "atomik_fpga", "ctx", "watch", str(address), "--port", url]
+    arguments = ["ctx", "watch", str(address), "--port", url, "--interval=0.05", "--json"]
     with subprocess.Popen(
-        [*command, "--interval=0.05", "--json"], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", COMMAND, *arguments], stdout=subprocess.PIPE, text=True
     ) as process:
         deadline = threading.Timer(DEADLINE, process.kill)
         deadline.start()
         try:
             yield map(json.loads, process.stdout)
         finally:
-            deadline.cancel()
             # As Ctrl-C does; Windows can't send that to one process.
             process.send_signal(signal.SIGINT if os.name == "posix" else signal.SIGTERM)
             process.stdout.close()
+            process.wait()
+            deadline.cancel()
     assert process.returncode == (0 if os.name == "posix" else 1)
 
 
