@@ -8,8 +8,8 @@ from math import ceil, log2
 
 __all__ = ["chart"]
 
-_WIDTH, _HEIGHT = 760, 400
-_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 218, 46, 56
+_WIDTH, _HEIGHT = 820, 400
+_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 258, 46, 56
 _MARKS = 6
 _LABEL_STEP = 15
 
