@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from queue import Empty, SimpleQueue
 from unittest.mock import patch
 
 import serial
@@ -38,8 +38,10 @@ class AcknowledgingPort:
         self.is_open = False
         self.timeout = 0.2
         self._frames = self._mask = 0
-        self._replies = bytearray()
-        self._changed = threading.Condition()
+        # As in a system's port, reader and writer never wait for each other's lock. The rest is
+        # what the reader has taken out of the queue and not yet returned.
+        self._replies: SimpleQueue[bytes] = SimpleQueue()
+        self._rest = b""
 
     def open(self) -> None:
         self.is_open = True
@@ -48,20 +50,25 @@ class AcknowledgingPort:
         self.is_open = False
 
     def reset_input_buffer(self) -> None:
-        with self._changed:
-            self._replies.clear()
+        self._rest = b""
+        while not self._replies.empty():
+            self._replies.get()
 
     @property
     def in_waiting(self) -> int:
-        return len(self._replies)
+        """At least one byte a reply."""
+        return len(self._rest) + self._replies.qsize()
 
     def read(self, size: int = 1) -> bytes:
-        with self._changed:
-            if not self._replies:
-                self._changed.wait(self.timeout)
-            taken = bytes(self._replies[:size])
-            del self._replies[:size]
-            return taken
+        if not self._rest:
+            try:
+                self._rest = self._replies.get(timeout=self.timeout)
+            except Empty:
+                return b""
+        while not self._replies.empty():
+            self._rest += self._replies.get()
+        taken, self._rest = self._rest[:size], self._rest[size:]
+        return taken
 
     def write(self, data: bytes) -> int:
         counts = self.counts(data)
@@ -73,9 +80,7 @@ class AcknowledgingPort:
             if not self._mask:
                 self._mask = self.device.info.session
             replies = seal(header, self._mask)
-        with self._changed:
-            self._replies += replies
-            self._changed.notify_all()
+        self._replies.put(replies)
         return len(data)
 
     def counts(self, data: bytes) -> tuple[int, int] | None:
@@ -86,8 +91,7 @@ class AcknowledgingPort:
         return self._frames, self.opcounts[self._frames]
 
     def cancel_read(self) -> None:
-        with self._changed:
-            self._changed.notify_all()
+        self._replies.put(b"")
 
 
 class FollowingPort(AcknowledgingPort):

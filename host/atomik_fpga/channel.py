@@ -208,17 +208,20 @@ class Channel:
         finished = False
         try:
             with Watch(self):
-                while data := self._next_output():
+                data = self._next_output()
+                while data:
                     self._port.write(data)
+                    data = self._next_output(further=True)
                 finished = True
         finally:
             if not finished:
                 with self._lock:
                     self._writing = False
 
-    def _next_output(self) -> bytes:
+    def _next_output(self, *, further: bool = False) -> bytes:
+        """Return what is due, or let others write; deadlines are not for a ``further`` round."""
         with self._lock:
-            if self._error is not None:
+            if self._error is not None or (further and not self._engine.pending):
                 self._writing = False
                 return b""
             try:

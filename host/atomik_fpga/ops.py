@@ -52,6 +52,10 @@ class Ops(Channel):
             address, delta = self._check_address(address), to_integer(delta, "Operand")
         if not 0 <= delta <= self._largest:
             delta = self._check_operand(delta)
+        self.post_accum(address, delta)
+
+    def post_accum(self, address: int, delta: int) -> None:
+        """Do what `accum` does, for a caller who has checked address and delta."""
         with self._lock:
             if self._error is not None:
                 self._check()

@@ -128,7 +128,7 @@ class RemoteContext(AtomikContext):
             if self._coalesce:
                 connection.fold(self._address, delta)
             else:
-                connection.accum(self._address, delta)
+                connection.post_accum(self._address, delta)
             self._deltas += 1
         finally:
             lock.release()

@@ -142,6 +142,19 @@ class Engine:
         return not (self._backlog or self._window or self._replying)
 
     @property
+    def pending(self) -> bool:
+        """Whether `output` could return something before the next deadline, if the window allows.
+
+        A few comparisons where `output` is much more.
+        """
+        return bool(
+            self._backlog
+            or self._cursor < self._end
+            or self._probe_wanted
+            or self._again is not None
+        )
+
+    @property
     def submitted(self) -> int:
         """Index behind the last submitted frame."""
         return self._end + len(self._backlog)

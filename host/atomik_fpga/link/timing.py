@@ -38,6 +38,11 @@ class RetransmitTimer:
         Of a first short frame.
     frame_time : float
         Of the longest frame on the line.
+
+    Attributes
+    ----------
+    timeout : float
+        How long to wait for an answer.
     """
 
     def __init__(self, round_trip: float, frame_time: float) -> None:
@@ -48,6 +53,8 @@ class RetransmitTimer:
         self._deviation = 2 * round_trip
         self._least = round_trip
         self._backoff = 0
+        # Asked for more often than it changes.
+        self.timeout = self._timeout()
 
     @property
     def round_trip(self) -> float:
@@ -65,6 +72,7 @@ class RetransmitTimer:
         self._smoothed += (round_trip - self._smoothed) / 8
         self._least = min(self._least, round_trip)
         self._backoff = 0
+        self.timeout = self._timeout()
 
     def expire(self) -> None:
         """Double the timeout until the next sample.
@@ -73,9 +81,8 @@ class RetransmitTimer:
         there, none would ever tell how long that takes.
         """
         self._backoff += 1
+        self.timeout = self._timeout()
 
-    @property
-    def timeout(self) -> float:
-        """How long to wait for an answer."""
+    def _timeout(self) -> float:
         first = max(self._floor, self._smoothed + 4 * self._deviation)
         return min(first * 2.0**self._backoff, max(2 * first, _LONGEST))
