@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from .arrays import accum_frames
 from .builder import FrameBuilder, Payload, Reply, plan_reads, values_per_word
-from .engine import Engine, Session
+from .engine import Engine
 from .handshake import Handshake
+from .session import Session
 from .stats import LinkStats
 
 __all__ = [

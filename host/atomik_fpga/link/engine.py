@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 
 from ..errors import AtomikError, DeviceFaultError, LinkLostError, SessionLostError
 from ..framing import Deframer, key_mask, seal
@@ -19,10 +18,11 @@ from ..protocol import (
 )
 from .builder import Payload, Reply
 from .replies import DeviceReply, parse_reply
+from .session import Session
 from .stats import LinkStats
 from .timing import RetransmitTimer, reply_wire_bytes, wire_bytes
 
-__all__ = ["Engine", "Session"]
+__all__ = ["Engine"]
 
 #: Line time that may be under way, in seconds, where two round trips are less.
 _WINDOW_TIME = 0.050
@@ -30,32 +30,6 @@ _WINDOW_TIME = 0.050
 _GIVE_UP = 8
 _OPCOUNT_MODULUS = 1 << 32
 _RELOAD = "its state is unknown: connect again and reload it"
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """An open session.
-
-    Attributes
-    ----------
-    info : Info
-        Of the device.
-    key : int
-        Not 0.
-    round_trip : float
-        Of a short exchange, in seconds.
-    byte_time : float
-        Of one byte on the line, in seconds.
-    next_index, opcount : int
-        Frames and ops that the session has executed; 0 just after OPEN.
-    """
-
-    info: Info
-    key: int
-    round_trip: float
-    byte_time: float
-    next_index: int = 0
-    opcount: int = 0
 
 
 class _Frame:

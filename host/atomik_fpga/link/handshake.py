@@ -20,8 +20,8 @@ from ..protocol import (
     Request,
     operand_bytes,
 )
-from .engine import Session
 from .replies import DeviceReply, parse_reply
+from .session import Session
 from .timing import BITS_PER_BYTE, reply_wire_bytes
 
 __all__ = ["Handshake", "plausible"]
