@@ -36,8 +36,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    # One more than processors: many tests wait, for a line or for another worker's compiler.
-    return (os.cpu_count() or 1) + 1
+    # Two more than processors: many tests wait, for a line or for another worker's compiler.
+    return (os.cpu_count() or 1) + 2
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

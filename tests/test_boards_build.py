@@ -33,7 +33,7 @@ from . import reproduce
 from .fake_tools import FakeTools, timing_report
 
 #: Small, because place and route takes its time.
-SMALL: dict[str, Any] = {"contexts": 2, "width": 8}
+SMALL: dict[str, Any] = {"contexts": 4, "width": 8}
 
 
 def test_the_smallest_device_is_the_same_in_two_folders_and_as_large_as_the_fit_gate_says(
@@ -41,7 +41,7 @@ def test_the_smallest_device_is_the_same_in_two_folders_and_as_large_as_the_fit_
 ) -> None:
     lines: list[str] = []
     board = replace(find_board("icebreaker"), reply_slots=1)
-    options: dict[str, Any] = {"freq": 16_000_000, "cached": False, **SMALL}
+    options: dict[str, Any] = {"freq": 16_000_000, "cached": False, "contexts": 2, "width": 8}
     first = build_board(board, out=tmp_path / "a", progress=lines.append, **options)
     second = build_board(board, out=tmp_path / "b" / "c", **options)
 

@@ -58,7 +58,7 @@ class Line:
 
 @pytest.fixture(params=ENGINES)
 def line(request: pytest.FixtureRequest) -> Iterator[Line]:
-    options = BoardOptions(contexts=8, width=12, baud=2_400_000)
+    options = BoardOptions(contexts=8, width=12, baud=2_700_000)
     board = SimBoard(options, engine=request.param(options))
     yield Line(board)
     board.close()
@@ -68,7 +68,7 @@ def test_the_device_says_what_the_options_say(line: Line) -> None:
     reply = line.ask(info_frame(0x1234))
     assert (reply.kind, reply.next) == (INFO, 0x1234)
     info = Info.unpack(reply.payload)
-    assert (info.depth, info.width, info.clock_hz, info.baud) == (8, 12, 12_000_000, 2_400_000)
+    assert (info.depth, info.width, info.clock_hz, info.baud) == (8, 12, 12_000_000, 2_700_000)
 
 
 def test_ops_act_on_the_contexts(line: Line) -> None:
@@ -118,7 +118,7 @@ def test_a_reset_ends_the_session_and_clears_the_contexts(line: Line) -> None:
 
 @pytest.mark.parametrize("make", ENGINES)
 def test_a_device_is_idle_only_after_a_character_of_silence(make: Make) -> None:
-    engine = make(BoardOptions(contexts=8, width=12, baud=2_400_000))
+    engine = make(BoardOptions(contexts=8, width=12, baud=2_700_000))
     assert not engine.idle
     while not engine.idle:
         engine.transfer([IDLE])
@@ -130,7 +130,7 @@ def test_a_device_is_idle_only_after_a_character_of_silence(make: Make) -> None:
 
 @pytest.mark.parametrize("make", ENGINES)
 def test_a_device_that_answers_is_not_idle_before_its_last_stop_bit(make: Make) -> None:
-    engine = make(BoardOptions(contexts=8, width=12, baud=2_400_000))
+    engine = make(BoardOptions(contexts=8, width=12, baud=2_700_000))
     request = b"\0" + info_frame(7)
     assert engine.transfer([character(byte) for byte in request]) == b""
     reply = bytearray()

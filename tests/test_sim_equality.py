@@ -145,15 +145,15 @@ def seen(engine: Engine, characters: Sequence[int]) -> list[tuple[object, ...]]:
 
 
 def test_the_engines_do_and_tell_the_same_character_by_character() -> None:
-    options = BoardOptions(contexts=3, width=7, baud=2_700_000)
+    options = BoardOptions(contexts=8, width=12, baud=2_700_000)
     rng = random.Random(7)
     characters = [
-        *map(character, traffic(7, 1)),
+        *map(character, traffic(12, 1)),
         *[IDLE] * 60,
         BREAK,
         *(rng.getrandbits(CHARACTER_BITS) for _ in range(20)),
         *[IDLE] * 20,
-        *map(character, traffic(7, 2)),
+        *map(character, traffic(12, 2)),
         *[IDLE] * 60,
     ]
     compiled = seen(CxxrtlEngine(options), characters)

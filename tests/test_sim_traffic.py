@@ -21,7 +21,7 @@ PATIENCE = 60.0
 
 @pytest.fixture
 def board() -> Iterator[SimBoard]:
-    board = SimBoard(BoardOptions(contexts=8, width=12, baud=2_400_000))
+    board = SimBoard(BoardOptions(contexts=8, width=12, baud=2_700_000))
     yield board
     board.close()
 
