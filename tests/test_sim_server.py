@@ -101,7 +101,7 @@ def test_bytes_go_both_ways_over_tcp(echo: SimBoard) -> None:
 
 
 def test_pyserial_reaches_the_gateware_by_the_servers_url() -> None:
-    board = SimBoard(BoardOptions(contexts=3, width=7))
+    board = SimBoard(BoardOptions(contexts=3, width=65))
     with serve(board) as tcp, serial.serial_for_url(tcp.url, timeout=PATIENCE) as port:
         port.write(info_frame(5))
         reply = Session().decode(port.read_until(b"\0")[:-1])
@@ -227,7 +227,7 @@ def test_a_client_can_come_back_to_a_pseudo_terminal(echo: SimBoard) -> None:
 
 @posix_only
 def test_the_gateware_answers_through_a_pseudo_terminal() -> None:
-    board = SimBoard(BoardOptions(contexts=3, width=7))
+    board = SimBoard(BoardOptions(contexts=3, width=65))
     with serve(board, tcp=None, pty=True) as pty, open_path(pty.url) as port:
         port.write(info_frame(9))
         reply = Session().decode(port.read_until(b"\0")[:-1])
@@ -311,7 +311,7 @@ def test_a_pseudo_terminal_that_nobody_reads_does_not_hold_up_the_tcp_client(
 
 @posix_only
 def test_both_ports_lead_to_one_board_which_keeps_its_state() -> None:
-    board = SimBoard(BoardOptions(contexts=3, width=7))
+    board = SimBoard(BoardOptions(contexts=3, width=65))
     with serve(board, pty=True) as both:
         tcp, pty = both.urls
         with AtomikContext.attach(tcp, 2) as context:
@@ -326,7 +326,7 @@ def test_both_ports_lead_to_one_board_which_keeps_its_state() -> None:
 
 @posix_only
 def test_a_session_at_one_port_ends_the_session_at_the_other() -> None:
-    board = SimBoard(BoardOptions(contexts=3, width=7))
+    board = SimBoard(BoardOptions(contexts=3, width=65))
     with serve(board, pty=True) as both:
         tcp, pty = both.urls
         before = AtomikContext.attach(pty, 2)

@@ -36,7 +36,7 @@ OPTIONS = "contexts, width, lanes, baud, engine, realtime, name, fresh, vcd, fau
 @pytest.fixture
 def url() -> str:
     """A board of its own for one test."""
-    return f"sim://icebreaker?contexts=3&width=7&name=url{next(_names)}"
+    return f"sim://icebreaker?contexts=3&width=65&name=url{next(_names)}"
 
 
 @pytest.fixture
@@ -165,17 +165,17 @@ def test_an_open_port_reaches_the_gateware(url: str) -> None:
 def test_a_port_that_is_opened_again_finds_the_state_that_was_left(url: str) -> None:
     with open_port(url) as port:
         ask(port, SESSION.open())
-        ask(port, SESSION.data(0, run(LOAD, 1, 0x25, size=1)))
+        ask(port, SESSION.data(0, run(LOAD, 1, 0x25, size=9)))
     with open_port(url) as port:
-        assert ask(port, SESSION.data(1, run(READ, 1, count=1))).values(1) == [0x25]
+        assert ask(port, SESSION.data(1, run(READ, 1, count=1))).values(9) == [0x25]
 
 
 def test_a_fresh_board_is_new_each_time() -> None:
     for _ in range(2):
-        with open_port("sim://?fresh=1&contexts=3&width=7") as port:
+        with open_port("sim://?fresh=1&contexts=3&width=65") as port:
             ask(port, SESSION.open())
-            assert ask(port, SESSION.data(0, run(READ, 1, count=1))).values(1) == [0]
-            ask(port, SESSION.data(1, run(LOAD, 1, 0x25, size=1)))
+            assert ask(port, SESSION.data(0, run(READ, 1, count=1))).values(9) == [0]
+            ask(port, SESSION.data(1, run(LOAD, 1, 0x25, size=9)))
 
 
 def test_a_second_opening_is_refused_as_busy(echo: EchoEngine, url: str) -> None:
@@ -370,7 +370,7 @@ def test_importing_the_simulated_board_does_not_import_amaranth() -> None:
 
 @pytest.mark.parametrize("end", ["", "port.close()\n", "del port\n"])
 def test_a_process_ends_cleanly_while_its_board_is_at_work(end: str) -> None:
-    url = "sim://?contexts=3&width=7"
+    url = "sim://?contexts=3&width=65"
     prepare(url)
     result = python(
         "import serial, atomik_fpga\n"

@@ -220,12 +220,12 @@ def test_a_run_stands_over_its_own_characters(board: SimBoard, path: Path) -> No
 
 
 def test_the_driver_makes_waves_by_the_url(path: Path) -> None:
-    with AtomikContext.attach(f"sim://?contexts=2&width=8&vcd={path}", 1) as context:
+    with AtomikContext.attach(f"sim://?contexts=3&width=65&vcd={path}", 1) as context:
         context.accum(5)
         assert context.read() == 5
     waves = read_waves(path)
     assert waves["board.host.op"].values() == ["ACCUM x1 @1", "READ x1 @1"]
-    assert waves["board.device.frame"].values()[-1] == "VALUES 1 bytes next 1"
+    assert waves["board.device.frame"].values()[-1] == "VALUES 9 bytes next 1"
 
 
 @pytest.fixture
