@@ -174,14 +174,14 @@ PROOFS = (
     # most in a chain, where only a fault that shows before the first response is looked for.
     _context(8, 2),
     _context(17, 2, _ONE_PART),
-    _context(33, 4, _ONE_PART, thorough=True),
+    _context(64, 4, _ONE_PART, thorough=True),
     _context(8, 6, thorough=True),
     _context(1, 172, _CLOSED, thorough=True),
     _proof(_LATER, MergeChain, MergedWord, _SKEW, width=8, banks=33),
     *(
         _banks(_PROPERTIES[0], width, banks, topology, thorough=(width, banks) not in _QUICK)
         for topology in ("chain", "tree")
-        for width, banks in (*_SMALL, (17, 16))
+        for width, banks in (*_SMALL, (64, 16))
     ),
     *(
         _banks(claimed, width, banks, topology, thorough=(width, banks) not in _QUICK)
