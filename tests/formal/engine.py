@@ -129,7 +129,10 @@ def prove(spec: Spec, depth: int) -> bool:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         _prepare(spec, folder)
-        return _solve(folder, "-t", str(depth)) and _solve(folder, "-i", "-t", str(depth))
+        # One question for the step. Those for fewer cycles would come first, and those that fail
+        # take most of the time.
+        induction = ("-i", "-t", f"{depth}:{depth}")
+        return _solve(folder, "-t", str(depth)) and _solve(folder, *induction)
 
 
 def check(spec: Spec, depth: int) -> bool:
