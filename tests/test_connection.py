@@ -20,7 +20,7 @@ from atomik_fpga.errors import (
 from atomik_sim.model import DeviceModel
 
 from .connection_bench import wait_for
-from .ideal_peer import FastPort
+from .ideal_peer import FastPort, IdealPort
 
 URL = "ideal://"
 
@@ -320,6 +320,57 @@ def test_an_answer_that_lies_there_unread_stops_the_timer(monkeypatch, length):
         assert connection.read_many(0, length) == [0] * length
         late.clear()
         assert (connection.stats.timeouts, connection.stats.retransmissions) == (0, 0)
+
+
+def test_an_answer_in_the_readers_hands_stops_the_timer_also_where_one_was_late_before(monkeypatch):
+    class HeldPort(IdealPort):
+        """Its reads and writes go no further than the test lets them."""
+
+        def __init__(self, device):
+            super().__init__(device)
+            self.hands, self.line = threading.Event(), threading.Event()
+            self.hands.set()
+            self.line.set()
+            self.asked = 0
+
+        def read(self, size=1):
+            data = super().read(size)
+            if data and not self.in_waiting:
+                self.hands.wait()
+            return data
+
+        def write(self, data):
+            self.line.wait()
+            return super().write(data)
+
+        def cancel_read(self):
+            self.asked += 1
+            super().cancel_read()
+
+    port = HeldPort(DeviceModel(16, 40))
+    monkeypatch.setattr(serial, "serial_for_url", lambda url, **settings: port)
+    with connect(URL) as connection:
+        try:
+            # The timer runs out on a first answer that the reader has in its hands. It is handed
+            # over while another thread writes, which then finds nothing else to write.
+            port.hands.clear()
+            connection.accum(0, 1)
+            wait_for(lambda: port.asked)
+            port.line.clear()
+            connection.accum(0, 2)
+            wait_for(lambda: connection.stats.frames_sent == 2)
+            port.hands.set()
+            wait_for(lambda: connection.stats.ops == 1)
+            # Now it runs out on a second one.
+            port.hands.clear()
+            port.line.set()
+            time.sleep(0.3)
+            assert connection.stats.timeouts == 0
+        finally:
+            port.line.set()
+            port.hands.set()
+        assert connection.read(0) == 3
+        assert connection.stats.retransmissions == 0
 
 
 def test_a_device_that_never_stops_talking_nonsense_is_given_up(monkeypatch):

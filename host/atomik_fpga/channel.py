@@ -62,9 +62,11 @@ class Channel:
         # On the monotonic clock: when the pacer wakes of itself, when it sends what is posted.
         self._wake_at = -NEVER
         self._flush_at = NEVER
-        # Rounds of the reader, and how many they were when a timer was found to have run out.
+        # Rounds of the reader, how many they were when a timer was found to have run out, and when
+        # it had, on the line's clock.
         self._rounds = 0
         self._rounds_then: int | None = None
+        self._ran_out = -NEVER
         self._make_locks()
         self._turn = Turn(self)
         self._threads = [
@@ -219,7 +221,7 @@ class Channel:
                     self._writing = False
 
     def _next_output(self, *, further: bool = False) -> bytes:
-        """Return what is due, or let others write; deadlines are not for a ``further`` round."""
+        """Return what is due, or let others write; no ``further`` round is for a deadline alone."""
         with self._lock:
             if self._error is not None or (further and not self._engine.pending):
                 self._writing = False
@@ -248,7 +250,9 @@ class Channel:
         deadline = self._engine.next_deadline
         if deadline is None or now < deadline or not self._port.can_cancel:
             self._rounds_then = None
-        elif self._rounds_then is None:
+        elif self._rounds_then is None or deadline != self._ran_out:
+            # The timer of before may have been for what has been answered meanwhile.
+            self._ran_out = deadline
             self._rounds_then = self._rounds
             if not self._port.waiting:
                 # Never where something waits: the read that is cancelled would leave it there.
