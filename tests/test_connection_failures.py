@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, NoReturn
 
 import pytest
@@ -116,6 +117,42 @@ def test_an_interrupt_while_a_call_waits_harms_nothing(
             connection.read(0)
     port.silent = False
     assert connection.read(0) == 5
+
+
+@pytest.mark.parametrize("releases", range(5))
+def test_an_interrupt_where_a_lock_is_given_back_leaves_nobody_waiting(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch, releases: int
+) -> None:
+    class InterruptedLock:
+        def __init__(self, lock: threading.Lock) -> None:
+            self.lock, self.caller, self.left = lock, threading.current_thread(), releases
+
+        def __enter__(self) -> bool:
+            return self.lock.__enter__()
+
+        def __exit__(self, *error: Any) -> None:
+            self.lock.__exit__(*error)
+            if threading.current_thread() is self.caller:
+                self.left -= 1
+                if self.left == -1:
+                    raise KeyboardInterrupt
+
+    connection.load(0, 5)
+    connection.flush()
+    wait_for(lambda: not connection._shared._writing)
+    with monkeypatch.context() as patch:
+        patch.setattr(connection._shared, "_lock", InterruptedLock(connection._shared._lock))
+        # A call gives it back less often where another thread happens to write.
+        with suppress(KeyboardInterrupt):
+            connection.read(0)
+    states: list[int] = []
+    reader = threading.Thread(target=lambda: states.append(connection.read(0)), daemon=True)
+    reader.start()
+    reader.join(10)
+    hanging = reader.is_alive()
+    if hanging:
+        connection._shared.abandon()
+    assert (hanging, states) == (False, [5])
 
 
 def test_an_error_in_the_pacer_is_raised_by_every_later_call(

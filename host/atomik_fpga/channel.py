@@ -203,20 +203,21 @@ class Channel:
 
     def _pump(self) -> None:
         """Write what is due, unless another thread is at it: then that one does."""
-        with self._lock:
-            if self._writing:
-                return
-            self._writing = True
-        finished = False
+        mine = finished = False
         try:
             with Watch(self):
+                with self._lock:
+                    if self._writing:
+                        return
+                    # At once, and inside: an interrupt must not leave it to nobody.
+                    self._writing = mine = True
                 data = self._next_output()
                 while data:
                     self._port.write(data)
                     data = self._next_output(further=True)
                 finished = True
         finally:
-            if not finished:
+            if mine and not finished:
                 with self._lock:
                     self._writing = False
 
