@@ -362,9 +362,10 @@ def test_an_answer_in_the_readers_hands_stops_the_timer_also_where_one_was_late_
             port.hands.set()
             wait_for(lambda: connection.stats.ops == 1)
             # Now it runs out on a second one.
+            asked = port.asked
             port.hands.clear()
             port.line.set()
-            time.sleep(0.3)
+            wait_for(lambda: port.asked > asked or connection.stats.timeouts)
             assert connection.stats.timeouts == 0
         finally:
             port.line.set()

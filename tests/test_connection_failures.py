@@ -139,7 +139,7 @@ def test_an_interrupt_where_a_lock_is_given_back_leaves_nobody_waiting(
 
     connection.load(0, 5)
     connection.flush()
-    wait_for(lambda: not connection._shared._writing)
+    wait_for(lambda: connection._shared._writing is None)
     with monkeypatch.context() as patch:
         patch.setattr(connection._shared, "_lock", InterruptedLock(connection._shared._lock))
         # A call gives it back less often where another thread happens to write.
@@ -153,6 +153,42 @@ def test_an_interrupt_where_a_lock_is_given_back_leaves_nobody_waiting(
     if hanging:
         connection._shared.abandon()
     assert (hanging, states) == (False, [5])
+
+
+def test_an_interrupt_does_not_take_the_line_from_who_writes_next(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared, another = connection._shared, object()
+
+    class OvertakingLock:
+        """Where the caller has let others write, one does, and then an interrupt comes."""
+
+        def __init__(self, lock: threading.Lock) -> None:
+            self.lock, self.caller, self.wrote = lock, threading.current_thread(), False
+
+        def __enter__(self) -> bool:
+            return self.lock.__enter__()
+
+        def __exit__(self, *error: Any) -> None:
+            overtaken = False
+            if threading.current_thread() is self.caller:
+                overtaken = self.wrote and shared._writing is None
+                self.wrote = shared._writing is not None
+            if overtaken:
+                shared._writing = another
+            self.lock.__exit__(*error)
+            if overtaken:
+                raise KeyboardInterrupt
+
+    wait_for(lambda: shared._writing is None)
+    with monkeypatch.context() as patch:
+        patch.setattr(shared, "_lock", OvertakingLock(shared._lock))
+        connection.load(0, 5)
+        with pytest.raises(KeyboardInterrupt):
+            connection.flush()
+    assert shared._writing is another
+    shared._writing = None
+    assert connection.read(0) == 5
 
 
 def test_an_error_in_the_pacer_is_raised_by_every_later_call(

@@ -58,7 +58,8 @@ class Channel:
         self._error: AtomikError | None = None
         self._raised = False
         self._ending = False
-        self._writing = False
+        # A token of the one who writes.
+        self._writing: object | None = None
         # On the monotonic clock: when the pacer wakes of itself, when it sends what is posted.
         self._wake_at = -NEVER
         self._flush_at = NEVER
@@ -203,36 +204,36 @@ class Channel:
 
     def _pump(self) -> None:
         """Write what is due, unless another thread is at it: then that one does."""
-        mine = finished = False
+        turn = object()
         try:
             with Watch(self):
                 with self._lock:
-                    if self._writing:
+                    if self._writing is not None:
                         return
                     # At once, and inside: an interrupt must not leave it to nobody.
-                    self._writing = mine = True
+                    self._writing = turn
                 data = self._next_output()
                 while data:
                     self._port.write(data)
                     data = self._next_output(further=True)
-                finished = True
         finally:
-            if mine and not finished:
+            # Unless others write already, because nothing else was due.
+            if self._writing is turn:
                 with self._lock:
-                    self._writing = False
+                    self._writing = None
 
     def _next_output(self, *, further: bool = False) -> bytes:
         """Return what is due, or let others write; no ``further`` round is for a deadline alone."""
         with self._lock:
             if self._error is not None or (further and not self._engine.pending):
-                self._writing = False
+                self._writing = None
                 return b""
             try:
                 now = self._port.clock()
                 data = self._engine.output(now, deaf=self._is_deaf(now))
                 self._take_error()
                 if not data:
-                    self._writing = False
+                    self._writing = None
                 elif self._wake_at > 0:
                     self._wake_pacer(self._deadline(time.monotonic()))
             except BaseException as error:
