@@ -25,6 +25,9 @@ FABRIC = Fabric(
     resources=(*ICEBreakerPlatform.break_off_pmod, PMOD),
 )
 
+#: Counts have 16 bits. With words of 64 the device leaves no logic cells for the edges.
+SIZE = {"contexts": 16, "width": 32}
+
 if __name__ == "__main__":
-    result = build_board("icebreaker", fabric=FABRIC, out="build/fabric", progress=print)
+    result = build_board("icebreaker", fabric=FABRIC, out="build/fabric", progress=print, **SIZE)
     sys.stdout.write(f"{result.bitstream}\n")
